@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+// The exception that `.value()` throws. Separate from result.hpp because <stdexcept> and RTTI
+// are needed only by those who catch it.
+#pragma once
+
+#include <stdexcept>
+
+namespace partywall::inline v0 {
+
+/// Thrown by `result::value()` where there is no value, and by nothing else in the library.
+class error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+} // namespace partywall::inline v0

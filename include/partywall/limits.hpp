@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every limit of partywall, in one place. Exceeding one is an error with a name of its own,
+// never undefined behaviour; docs/limits.md lists them with the errors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace partywall::inline v0 {
+
+/// Cache line that the layouts are built on. A constant of ours: the standard's differs by
+/// compiler flags, and two processes must agree.
+inline constexpr std::size_t line_bytes = 64;
+/// Distance between words of different writers: two lines, since adjacent lines are prefetched.
+inline constexpr std::size_t spacing_bytes = 128;
+
+/// Endpoint names ("market/eurusd"), in bytes.
+inline constexpr std::size_t name_bytes_max = 200;
+/// Domain names; shorter, since a percent-encoded domain is one file name.
+inline constexpr std::size_t domain_bytes_max = 64;
+/// Participant names, in bytes (longer ones are refused, not cut).
+inline constexpr std::size_t participant_name_bytes_max = 64;
+/// Type names as they are compared and shown.
+inline constexpr std::size_t type_name_bytes_max = 120;
+/// Metadata of one registry entry: all keys and values, encoded.
+inline constexpr std::size_t metadata_bytes_max = 400;
+
+/// Processes of one domain at a time.
+inline constexpr std::uint32_t participants_max = 512;
+/// Registry entries (publishers, lossless subscriptions, ...) of one domain at a time.
+inline constexpr std::uint32_t entries_max = 1024;
+/// Tickets are 40 bits and never used again: 10^12 joins per domain.
+inline constexpr std::uint64_t ticket_max = (std::uint64_t{1} << 40) - 1;
+
+/// Cells of one ring.
+inline constexpr std::uint64_t cells_min = 4;
+inline constexpr std::uint64_t cells_max = std::uint64_t{1} << 24;
+/// Payload of one inline message.
+inline constexpr std::uint64_t payload_bytes_max_limit = std::uint64_t{1} << 30;
+/// Bytes of one segment.
+inline constexpr std::uint64_t segment_bytes_max = std::uint64_t{1} << 40;
+/// Subscribers of one publisher: the default, and the most that an option may ask for.
+inline constexpr std::uint32_t subscribers_default = 64;
+inline constexpr std::uint32_t subscribers_max = 1024;
+/// Publishers that one subscriber reads at a time.
+inline constexpr std::uint32_t publishers_per_topic_max = 56;
+/// Samples that one subscriber may hold at a time, at most.
+inline constexpr std::uint32_t samples_held_limit = 64;
+
+/// Words that one wait sleeps on (the kernel's own limit for futex_waitv).
+inline constexpr std::size_t wait_words_max = 128;
+
+} // namespace partywall::inline v0

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+// Copies between private memory and shared memory that another process may be reading or
+// writing at the same time. Every shared access is a relaxed atomic of a whole word: no data
+// race in the sense of the language, no value out of thin air, and what was read is judged
+// afterwards (stamp or owner word), never before.
+//
+// The shared side is 8-byte aligned and readable/writable up to the next multiple of 8; all
+// partywall layouts guarantee that. The private side needs no alignment.
+#pragma once
+
+#include <partywall/segment/atomics.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace partywall::inline v0 {
+
+template <class Atomics = std_atomics>
+struct copy_words {
+    /// Private to shared. The last partial word is padded with zeros, so that nothing of an
+    /// earlier message stays behind in it.
+    static void store(std::byte* shared, std::byte const* source, std::size_t bytes) noexcept {
+        auto* words = reinterpret_cast<std::uint64_t*>(shared);
+        std::size_t const whole = bytes / 8;
+        for (std::size_t i = 0; i < whole; ++i) {
+            std::uint64_t word;
+            std::memcpy(&word, source + i * 8, 8);
+            Atomics::store(words[i], word, std::memory_order_relaxed);
+        }
+        if (std::size_t const rest = bytes % 8; rest != 0) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, source + whole * 8, rest);
+            Atomics::store(words[whole], word, std::memory_order_relaxed);
+        }
+    }
+
+    /// Shared to private.
+    static void load(std::byte* target, std::byte const* shared, std::size_t bytes) noexcept {
+        auto const* words = reinterpret_cast<std::uint64_t const*>(shared);
+        std::size_t const whole = bytes / 8;
+        for (std::size_t i = 0; i < whole; ++i) {
+            std::uint64_t const word = Atomics::load(words[i], std::memory_order_relaxed);
+            std::memcpy(target + i * 8, &word, 8);
+        }
+        if (std::size_t const rest = bytes % 8; rest != 0) {
+            std::uint64_t const word = Atomics::load(words[whole], std::memory_order_relaxed);
+            std::memcpy(target + whole * 8, &word, rest);
+        }
+    }
+};
+
+} // namespace partywall::inline v0
