@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "counts.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+namespace partywall::test {
+
+bool full_counts() {
+    char const* const text = std::getenv("PARTYWALL_TEST_FULL");
+    return text != nullptr && std::string_view(text) == "1";
+}
+
+std::chrono::milliseconds scaled(std::chrono::milliseconds limit) {
+    double scale = 1;
+    if (char const* const text = std::getenv("PARTYWALL_TEST_TIMEOUT_SCALE")) {
+        double const asked = std::strtod(text, nullptr);
+        if (std::isfinite(asked) && asked > 0 && asked <= 1000) {
+            scale = asked;
+        }
+    }
+    auto const stretched = static_cast<double>(limit.count()) * scale;
+    return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(stretched));
+}
+
+} // namespace partywall::test
