@@ -3,12 +3,14 @@
 // are needed only by those who catch it.
 #pragma once
 
+#include <partywall/export.hpp>
+
 #include <stdexcept>
 
 namespace partywall::inline v0 {
 
 /// Thrown by `result::value()` where there is no value, and by nothing else in the library.
-class error : public std::runtime_error {
+class PARTYWALL_API error : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };

@@ -6,6 +6,8 @@
 // sentence a person needs: what was tried, on which object, and why it was refused.
 #pragma once
 
+#include <partywall/export.hpp>
+
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
 
@@ -40,7 +42,8 @@ struct is_error_enum : std::false_type {};
 
 namespace detail {
 /// Defined in the library, which is always compiled with exceptions: throws `partywall::error`.
-[[noreturn]] void throw_error(std::string_view message, boost::source_location const& where);
+[[noreturn]] PARTYWALL_API void throw_error(std::string_view message,
+                                            boost::source_location const& where);
 } // namespace detail
 
 // Found by argument-dependent look-up from boost::system::result::value().

@@ -41,7 +41,8 @@ struct owner {
     static constexpr unsigned sequence_bits = 22;
     static constexpr std::uint64_t sequence_mask = (std::uint64_t{1} << sequence_bits) - 1;
 
-    static constexpr owner make(std::uint64_t ticket, slot_phase p, std::uint64_t sequence) noexcept {
+    static constexpr owner make(std::uint64_t ticket, slot_phase p,
+                                std::uint64_t sequence) noexcept {
         return {(ticket << (sequence_bits + 2)) |
                 (static_cast<std::uint64_t>(p) << sequence_bits) | (sequence & sequence_mask)};
     }
