@@ -90,12 +90,9 @@ std::optional<std::string_view> bad_component(std::string_view name) noexcept {
 
 constexpr std::size_t limit_of(name_kind kind) noexcept {
     switch (kind) {
-    case name_kind::endpoint:
-        return name_bytes_max;
-    case name_kind::domain:
-        return domain_bytes_max;
-    case name_kind::participant:
-        return participant_name_bytes_max;
+    case name_kind::endpoint: return name_bytes_max;
+    case name_kind::domain: return domain_bytes_max;
+    case name_kind::participant: return participant_name_bytes_max;
     }
     return 0;
 }
@@ -149,8 +146,8 @@ std::string quoted(std::string_view name) {
 }
 
 bool is_kept(char c, bool first) noexcept {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || (c == '.' && !first);
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || (c == '.' && !first);
 }
 
 /// The value of an upper-case hexadecimal digit; 16 if it is none.
@@ -165,16 +162,11 @@ unsigned hex_value(char c) noexcept {
 
 std::string_view to_string(name_errc e) noexcept {
     switch (e) {
-    case name_errc::empty:
-        return "the name is empty";
-    case name_errc::too_long:
-        return "the name is too long";
-    case name_errc::bad_byte:
-        return "the name has a control byte";
-    case name_errc::bad_utf8:
-        return "the name is not UTF-8";
-    case name_errc::bad_component:
-        return "a component of the name is empty, \".\" or \"..\"";
+    case name_errc::empty: return "the name is empty";
+    case name_errc::too_long: return "the name is too long";
+    case name_errc::bad_byte: return "the name has a control byte";
+    case name_errc::bad_utf8: return "the name is not UTF-8";
+    case name_errc::bad_component: return "a component of the name is empty, \".\" or \"..\"";
     }
     return "unknown name error";
 }
@@ -199,8 +191,7 @@ std::string explain(name_errc e, name_kind kind, std::string_view name) {
                                                        : "the name ";
     out += quoted(name);
     switch (e) {
-    case name_errc::empty:
-        return out + " is empty";
+    case name_errc::empty: return out + " is empty";
     case name_errc::too_long:
         return out + " has " + std::to_string(name.size()) + " bytes, at most " +
                std::to_string(limit_of(kind)) + " are allowed";

@@ -30,15 +30,45 @@ testing::AssertionResult refuses(result<void, name_errc> const& got, name_errc e
 }
 
 constexpr string_view good_anywhere[] = {
-    "a", "market", "EURUSD", "x-1_2.3", ".hidden", "a.", "...", "a b", "a%2Fb", "~", "*", "\\",
-    "caf\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\xa6\x80", "\xf4\x8f\xbf\xbf",
+    "a",
+    "market",
+    "EURUSD",
+    "x-1_2.3",
+    ".hidden",
+    "a.",
+    "...",
+    "a b",
+    "a%2Fb",
+    "~",
+    "*",
+    "\\",
+    "caf\xc3\xa9",
+    "\xe6\x97\xa5\xe6\x9c\xac",
+    "\xf0\x9f\xa6\x80",
+    "\xf4\x8f\xbf\xbf",
 };
 
 constexpr string_view not_utf8[] = {
-    "\x80",         "\xbf",         "a\xc3",         "\xc3(",            "\xc0\xaf", "\xc1\xbf",
-    "\xe0\x9f\xbf", "\xe2\x82",     "\xed\xa0\x80",  "\xed\xbf\xbf",     "\xe2(\xa1",
-    "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe",
-    "\xf0\x9f\xa6", "\xf0\x9f\xa6(", "ok\xf0\x9f(\x80", "\xe2\x82\x28",
+    "\x80",
+    "\xbf",
+    "a\xc3",
+    "\xc3(",
+    "\xc0\xaf",
+    "\xc1\xbf",
+    "\xe0\x9f\xbf",
+    "\xe2\x82",
+    "\xed\xa0\x80",
+    "\xed\xbf\xbf",
+    "\xe2(\xa1",
+    "\xf0\x8f\xbf\xbf",
+    "\xf4\x90\x80\x80",
+    "\xf5\x80\x80\x80",
+    "\xff",
+    "\xfe",
+    "\xf0\x9f\xa6",
+    "\xf0\x9f\xa6(",
+    "ok\xf0\x9f(\x80",
+    "\xe2\x82\x28",
 };
 
 TEST(Names, OfEveryKindMayHoldPrintableText) {
@@ -163,14 +193,14 @@ TEST(NameMessages, EscapeWhatCouldHarmATerminalAndKeepWhatCanBeRead) {
     EXPECT_EQ(explain(name_errc::too_long, name_kind::endpoint, "\xc2\x9b!caf\xc3\xa9"),
               "the name \"\\xC2\\x9B!caf\xc3\xa9\" has 8 bytes, at most 200 are allowed");
     // Cut between characters, never inside of one.
-    string const crabs = explain(name_errc::too_long, name_kind::endpoint,
-                                 "a" + [] {
-                                     string s;
-                                     for (int i = 0; i < 100; ++i) {
-                                         s += "\xf0\x9f\xa6\x80";
-                                     }
-                                     return s;
-                                 }());
+    string const crabs = explain(
+        name_errc::too_long, name_kind::endpoint, "a" + [] {
+            string s;
+            for (int i = 0; i < 100; ++i) {
+                s += "\xf0\x9f\xa6\x80";
+            }
+            return s;
+        }());
     EXPECT_NE(crabs.find("\xf0\x9f\xa6\x80...\""), string::npos) << crabs;
 }
 
@@ -188,8 +218,9 @@ TEST(NameMessages, ExistForEveryCode) {
 
 bool is_safe_file_name(string_view s) {
     return s.find('/') == string_view::npos && s.find('\0') == string_view::npos &&
-           !s.starts_with('.') && s.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
-                                                      "stuvwxyz0123456789._-%") == string_view::npos;
+           !s.starts_with('.') &&
+           s.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
+                               "stuvwxyz0123456789._-%") == string_view::npos;
 }
 
 TEST(NameEncoding, IsWhatTheFormatSays) {

@@ -48,8 +48,8 @@ role_map& roles() {
 bool wait_readable(int descriptor, int other = -1) {
     auto const until = std::chrono::steady_clock::now() + scaled(wait_limit);
     for (;;) {
-        auto const left = std::chrono::ceil<std::chrono::milliseconds>(
-            until - std::chrono::steady_clock::now());
+        auto const left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() <= 0) {
             return false;
         }

@@ -134,7 +134,7 @@ bool register_role(char const* name, role_function body);
 
 /// Defines a role: a function body with `context`, a role_context&, that returns the exit code.
 /// An exception that leaves it ends the process with exit code 98.
-#define PARTYWALL_ROLE(name)                                                                      \
+#define PARTYWALL_ROLE(name)                                                                       \
     static int partywall_role_##name(::partywall::test::role_context&);                            \
     [[maybe_unused]] static bool const partywall_role_is_registered_##name =                       \
         ::partywall::test::detail::register_role(#name, partywall_role_##name);                    \

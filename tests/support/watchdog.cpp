@@ -84,10 +84,10 @@ void arm(char const* name, std::chrono::milliseconds limit) {
     create_timers();
     disarm();
     auto const stretched = std::max(scaled(limit), std::chrono::milliseconds(1));
-    std::string const text = "\nwatchdog: " + std::string(name, std::min<std::size_t>(
-                                                                    std::strlen(name), 300)) +
-                             " did not end within " + std::to_string(stretched.count()) +
-                             " ms (PARTYWALL_TEST_TIMEOUT_SCALE stretches this); aborting\n";
+    std::string const text =
+        "\nwatchdog: " + std::string(name, std::min<std::size_t>(std::strlen(name), 300)) +
+        " did not end within " + std::to_string(stretched.count()) +
+        " ms (PARTYWALL_TEST_TIMEOUT_SCALE stretches this); aborting\n";
     std::memcpy(message, text.data(), text.size());
     message_bytes = text.size();
     set(kill_timer, stretched + kill_after);
@@ -95,11 +95,9 @@ void arm(char const* name, std::chrono::milliseconds limit) {
 }
 
 void extend(std::chrono::milliseconds limit) {
-    testing::TestInfo const* const info =
-        testing::UnitTest::GetInstance()->current_test_info();
-    arm(info == nullptr
-            ? "(no test)"
-            : (std::string(info->test_suite_name()) + "." + info->name()).c_str(),
+    testing::TestInfo const* const info = testing::UnitTest::GetInstance()->current_test_info();
+    arm(info == nullptr ? "(no test)"
+                        : (std::string(info->test_suite_name()) + "." + info->name()).c_str(),
         limit);
 }
 
