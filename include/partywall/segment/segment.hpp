@@ -103,8 +103,8 @@ PARTYWALL_API int unlink_segment(directory const& where, segment_id const& id) n
 /// that cannot be read is empty.
 PARTYWALL_API std::vector<segment_id> list_segments(directory const& where);
 
-/// Removes files that killed creators left under temporary names (only where the fast way of
-/// creating is missing: see create_segment.cpp). Creators that live are left alone. Returns how
+/// Removes files that killed creators left under temporary names (only where unnamed files,
+/// O_TMPFILE, or /proc are missing). Creators that live are left alone. Returns how
 /// many it removed.
 PARTYWALL_API std::size_t sweep_temporaries(directory const& where) noexcept;
 
@@ -121,6 +121,8 @@ namespace detail::for_test {
 PARTYWALL_API void disable_tmpfile(bool disabled) noexcept;
 /// true: create as if /proc were not mounted. For this process, until called again.
 PARTYWALL_API void disable_proc(bool disabled) noexcept;
+/// true: do not compare with the free space first, so that the kernel is the one to refuse.
+PARTYWALL_API void disable_space_check(bool disabled) noexcept;
 } // namespace detail::for_test
 
 } // namespace partywall::inline v0
