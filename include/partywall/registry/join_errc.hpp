@@ -13,7 +13,7 @@ namespace partywall::inline v0 {
 enum class join_errc : std::uint8_t {
     bad_name = 1,          ///< the participant's name is not one
     bad_domain,            ///< the domain's name is not one
-    bad_root,              ///< the root is no directory of the right owner and mode
+    bad_root,              ///< the root is no directory, or cannot be made: its parent is missing
     permission,            ///< a file or directory belongs to somebody else, or its mode is wrong
     no_space,              ///< the file system of the root is full
     incompatible,          ///< the registry has another layout: another version of partywall

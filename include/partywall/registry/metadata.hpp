@@ -3,6 +3,7 @@
 // name. Small (metadata_bytes_max encoded), replaced as a whole, read whole or not at all.
 #pragma once
 
+#include <partywall/export.hpp>
 #include <partywall/limits.hpp>
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>

@@ -57,11 +57,11 @@ struct recovery_hooks {
 
 /// What one recovery did itself; what others did at the same time is not counted.
 struct recovery_report {
-    std::uint32_t participants = 0;  ///< slots of dead participants freed
-    std::uint32_t entries = 0;       ///< entries of the dead removed
-    std::uint32_t entries_kept = 0;  ///< entries of the dead that the hook keeps
-    std::uint32_t files = 0;         ///< files unlinked
-    bool complete = true;            ///< false: out of memory or domain gone; call again
+    std::uint32_t participants = 0; ///< slots of dead participants freed
+    std::uint32_t entries = 0;      ///< entries of the dead removed
+    std::uint32_t entries_kept = 0; ///< entries of the dead that the hook keeps
+    std::uint32_t files = 0;        ///< files unlinked
+    bool complete = true;           ///< false: out of memory or domain gone; call again
 
     bool nothing() const noexcept { return participants == 0 && entries == 0 && files == 0; }
 };
@@ -118,6 +118,8 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     /// Whether the entry is still there as it was read (its owner word has not changed).
     bool entry_is_there(entry_info const& entry) const noexcept;
     domain_snapshot snapshot();
+    /// A number that changes with everything that snapshot() shows. Loads words only.
+    std::uint64_t digest() const noexcept;
     /// Futex (shared) that changes after every change of the registry; load it with acquire
     /// *before* looking. May lag behind a change whose maker was stopped or killed just then.
     std::uint32_t const& epoch_word() const noexcept;
@@ -131,6 +133,9 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     /// False for the own ticket, for what is no ticket, and whenever the kernel does not say a
     /// clear no.
     bool proven_dead(std::uint64_t ticket) const noexcept;
+
+    /// Tickets that stand in participant slots, the own one left out.
+    std::vector<std::uint64_t> tickets() const;
 
     struct life_view {
         void const* word = nullptr; ///< for os::robust_value(); nullptr: no such life word (gone)

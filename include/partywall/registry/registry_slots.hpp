@@ -101,6 +101,7 @@ struct registry_slots {
     }
 
     static bool copy(entry_slot const& slot, owner seen, raw_entry& out) noexcept {
+        // Acquire: pairs with the release in set_metadata().
         std::uint64_t const version =
             Atomics::load(slot.metadata_version, std::memory_order_acquire);
         words::load(bytes_of(out.meta), bytes_of(slot.meta[version % 2]), sizeof out.meta);
