@@ -73,10 +73,12 @@ generation_word* make_word() noexcept {
 } // namespace
 
 fork_mark fork_mark::current() noexcept {
+    // Pairs with the compare-exchange in make_word(): the page was written before.
     generation_word* word = the_word.load(std::memory_order_acquire);
     if (word == nullptr) {
         word = make_word();
     }
+    // Pairs with the compare-exchange below in another thread: its number was counted before.
     std::uint64_t generation = word->load(std::memory_order_acquire);
     if (generation == 0) { // first call of this process, or of a forked child
         std::uint64_t const next = generations.fetch_add(1, std::memory_order_acq_rel) + 1;

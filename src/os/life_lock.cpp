@@ -70,8 +70,8 @@ int check(int fd, file_identity const& expected, mode_t mode) noexcept {
     if (identity_of(status) != expected) {
         return ESTALE;
     }
-    bool const good = S_ISREG(status.st_mode) && status.st_nlink == 1 &&
-                      (status.st_mode & 07777) == mode;
+    bool const good =
+        S_ISREG(status.st_mode) && status.st_nlink == 1 && (status.st_mode & 07777) == mode;
     return good ? 0 : EPERM;
 }
 

@@ -20,6 +20,8 @@ bool membarrier(int command) noexcept {
            ::syscall(SYS_membarrier, command, 0, 0) == 0;
 }
 
+// The caller's own part. Pairs with the compiler barrier of a registered process, which the
+// system call turns into a fence; or with the other side's seq_cst fence where it has one.
 void fence() noexcept {
 #if defined(__SANITIZE_THREAD__)
 #pragma GCC diagnostic push

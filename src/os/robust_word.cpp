@@ -56,6 +56,7 @@ bool robust_hold(void* memory) noexcept {
 void robust_release(void* memory) noexcept { ::pthread_mutex_unlock(mutex_of(memory)); }
 
 std::uint32_t robust_value(void const* memory) noexcept {
+    // Pairs with the holder's unlock, or with the kernel's mark after the holder's last store.
     return word_of(memory).load(std::memory_order_acquire);
 }
 

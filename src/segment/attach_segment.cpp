@@ -87,8 +87,8 @@ std::optional<segment_failure> check_header(attempt const& what, segment_header 
 int read_header(int fd, segment_header& header, std::size_t& taken) noexcept {
     auto* const bytes = reinterpret_cast<char*>(&header);
     for (taken = 0; taken < sizeof header;) {
-        ssize_t const got = ::pread(fd, bytes + taken, sizeof header - taken,
-                                    static_cast<off_t>(taken));
+        ssize_t const got =
+            ::pread(fd, bytes + taken, sizeof header - taken, static_cast<off_t>(taken));
         if (got == 0) {
             break;
         }
@@ -160,8 +160,8 @@ result<mapping, segment_failure> attach(directory const& where, segment_expectat
 
 } // namespace
 
-result<mapping, segment_failure>
-attach_segment(directory const& where, segment_expectation const& expected, access how) {
+result<mapping, segment_failure> attach_segment(directory const& where,
+                                                segment_expectation const& expected, access how) {
     return detail::catching_bad_alloc([&] { return attach(where, expected, how); });
 }
 

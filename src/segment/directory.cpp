@@ -82,14 +82,14 @@ int make_temporary(int parent, char const* temporary, mode_t mode) noexcept {
 int make(step const& s) {
     std::string const temporary = temporary_name(s);
     int error = make_temporary(s.parent, temporary.c_str(), mode_of(s.share));
-    if (error == 0 && ::renameat2(s.parent, temporary.c_str(), s.parent, s.name.c_str(),
-                                  RENAME_NOREPLACE) != 0) {
+    if (error == 0 &&
+        ::renameat2(s.parent, temporary.c_str(), s.parent, s.name.c_str(), RENAME_NOREPLACE) != 0) {
         error = errno;
         if (error == EINVAL || error == ENOSYS) {
             // A file system that cannot refuse to replace: this can replace an empty directory
             // only, one that another process made since we saw that there was none.
-            error = ::renameat(s.parent, temporary.c_str(), s.parent, s.name.c_str()) == 0 ? 0
-                                                                                           : errno;
+            error =
+                ::renameat(s.parent, temporary.c_str(), s.parent, s.name.c_str()) == 0 ? 0 : errno;
         }
     }
     // Another process renamed or removed the temporary one, or was faster.
@@ -129,8 +129,8 @@ result<unique_fd, segment_failure> open_step(step const& s, bool create, struct 
         if (status.st_nlink == 0) { // removed since it was opened
             continue;
         }
-        if (auto refused = detail::check_access(what, status, s.share, status.st_gid,
-                                                mode_of(s.share))) {
+        if (auto refused =
+                detail::check_access(what, status, s.share, status.st_gid, mode_of(s.share))) {
             return std::move(*refused);
         }
         if (create) {
@@ -220,8 +220,7 @@ result<directory, segment_failure> open_directory(std::string const& root,
         if (!root_fd) {
             return root_fd.error();
         }
-        auto const fd =
-            open_step({root_fd->get(), domain_dir_name, path, share}, create, status);
+        auto const fd = open_step({root_fd->get(), domain_dir_name, path, share}, create, status);
         if (!fd) {
             return fd.error();
         }

@@ -37,8 +37,7 @@ void for_each_name(int at, Visit const& visit) {
 
 /// Whether the file's creator is gone: nobody holds its lock. Then it is removed.
 bool sweep(int at, char const* name) noexcept {
-    os::unique_fd const fd =
-        os::open_at(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    os::unique_fd const fd = os::open_at(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
         return false;

@@ -104,8 +104,8 @@ std::optional<segment_failure> check_file(attempt const& what, struct stat const
         return refuse(what, segment_errc::wrong_type,
                       "is " + std::string{type_name(status.st_mode)} + ", expected a regular file");
     }
-    if (auto refused = check_access(what, status, where.share(), where.group(),
-                                    where.file_mode())) {
+    if (auto refused =
+            check_access(what, status, where.share(), where.group(), where.file_mode())) {
         return refused;
     }
     if (status.st_nlink != 1) {

@@ -42,8 +42,7 @@ PARTYWALL_API futex_result futex_wait(futex_word const& word, std::uint64_t unti
 /// the others once per slice; so put the word first that most needs to be fast. The same holds
 /// for words beyond `futex_words_max`. A wake that leaves such a word unchanged is not seen.
 /// No words: sleeps until `until_ns`.
-PARTYWALL_API futex_result futex_wait_any(std::span<futex_word const> words,
-                                          std::uint64_t until_ns,
+PARTYWALL_API futex_result futex_wait_any(std::span<futex_word const> words, std::uint64_t until_ns,
                                           std::uint64_t slice_ns = futex_slice_ns) noexcept;
 
 /// Whether futex_wait_any can sleep on several words. Probed once; a sandbox's EPERM is a no,

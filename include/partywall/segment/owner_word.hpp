@@ -43,8 +43,8 @@ struct owner {
 
     static constexpr owner make(std::uint64_t ticket, slot_phase p,
                                 std::uint64_t sequence) noexcept {
-        return {(ticket << (sequence_bits + 2)) |
-                (static_cast<std::uint64_t>(p) << sequence_bits) | (sequence & sequence_mask)};
+        return {(ticket << (sequence_bits + 2)) | (static_cast<std::uint64_t>(p) << sequence_bits) |
+                (sequence & sequence_mask)};
     }
     constexpr std::uint64_t ticket() const noexcept { return word >> (sequence_bits + 2); }
     constexpr slot_phase phase() const noexcept {
