@@ -45,7 +45,7 @@ inline constexpr std::uint32_t subscribers_max = 1024;
 /// Publishers that one subscriber reads at a time.
 inline constexpr std::uint32_t publishers_per_topic_max = 56;
 /// Samples that one subscriber may hold at a time, at most.
-inline constexpr std::uint32_t samples_held_limit = 64;
+inline constexpr std::uint32_t samples_held_limit = 32;
 
 /// Words that one wait sleeps on (the kernel's own limit for futex_waitv).
 inline constexpr std::size_t wait_words_max = 128;

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+// The door: join a domain, and make endpoints.
+#pragma once
+
+#include <partywall/export.hpp>
+#include <partywall/registry/join_options.hpp>
+#include <partywall/registry/participant_core.hpp>
+#include <partywall/registry/registry_watch.hpp>
+#include <partywall/topic/latest.hpp>
+#include <partywall/topic/publisher.hpp>
+#include <partywall/topic/subscriber.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace partywall::inline v0 {
+
+/// What one recovery removed.
+using recovery_report = detail::recovery_report;
+
+/// One process's membership of one domain, and the factory of its endpoints.
+///
+/// Use when   a process wants to talk. Once per process and domain is enough; more are possible.
+/// Not when   a tool only looks (registry_view).
+/// Callers    any thread. Endpoints keep the membership alive: the order of destruction is free.
+/// Progress   nothing waits for another process. Joining costs some system calls and about 2 MiB
+///            of address space; make endpoints at start-up, not per message.
+/// Fork       the child's copy refuses everything (`forked`) and its destructors touch nothing that
+///            is shared. The child may join by itself.
+/// Peer dies  what it left is recovered by whoever joins next, by whoever notices its death, and
+///            by recover().
+class participant {
+  public:
+    /// A topic's publisher. See publisher<T>.
+    /// Errors: bad_name, bad_option, type_mismatch, option_mismatch, too_many_subscribers (of
+    /// lossless subscriptions that are already there), too_many_entries, no_space, no_memory,
+    /// permission, domain_gone, forked, system.
+    template <class T>
+    [[nodiscard]] result<partywall::publisher<T>, failure<endpoint_errc>>
+    publisher(std::string_view topic, publisher_options const& options = {}) const {
+        static_assert(detail::message_check<T>::passed);
+        auto core = detail::publisher_core::create(core_, topic, detail::type_info_of<T>(),
+                                                   detail::payload<T>::shape(), options);
+        if (!core) {
+            return std::move(core).error();
+        }
+        return partywall::publisher<T>(std::move(*core));
+    }
+
+    /// A subscription to a topic, whose publishers may come later. See subscriber<T>.
+    /// Errors: bad_name, bad_option, type_mismatch, option_mismatch, too_many_subscribers,
+    /// too_many_publishers, too_many_entries, no_memory, permission, incompatible, corrupt,
+    /// domain_gone, forked, system.
+    template <class T>
+    [[nodiscard]] result<partywall::subscriber<T>, failure<endpoint_errc>>
+    subscriber(std::string_view topic, subscriber_options const& options = {}) const {
+        auto core = make_subscriber<T>(topic, options, false);
+        if (!core) {
+            return std::move(core).error();
+        }
+        return partywall::subscriber<T>(std::move(*core));
+    }
+
+    /// The newest value of a topic. See latest<T>. Errors: as subscriber().
+    template <class T>
+    [[nodiscard]] result<partywall::latest<T>, failure<endpoint_errc>>
+    latest(std::string_view topic, subscriber_options const& options = {}) const {
+        auto core = make_subscriber<T>(topic, options, true);
+        if (!core) {
+            return std::move(core).error();
+        }
+        return partywall::latest<T>(std::move(*core));
+    }
+
+    /// Everything that the registry holds now. May throw std::bad_alloc, as the next two.
+    domain_snapshot snapshot() const { return core_->snapshot(); }
+    /// Publishers of one topic that are not proven dead; all topics if `topic` is empty.
+    std::vector<entry_info> publishers(std::string_view topic = {}) const {
+        auto all = core_->entries(entry_kind::topic_publisher, topic);
+        std::erase_if(all, [this](entry_info const& e) {
+            return e.state == health::closed || core_->proven_dead(e.owner_ticket);
+        });
+        return all;
+    }
+    /// Follows changes of the domain.
+    registry_watch watch() const { return registry_watch(core_); }
+
+    /// Removes what dead participants left, now. Never needed for correctness: joining and waiting
+    /// do it too.
+    recovery_report recover() const { return core_->recover(); }
+
+    /// Number of this membership: unique in the domain, never used again.
+    std::uint64_t ticket() const noexcept { return core_->ticket(); }
+    std::string const& name() const noexcept { return core_->name(); }
+    std::string const& domain() const noexcept { return core_->domain(); }
+    /// Where the domain's files are.
+    std::string const& path() const noexcept { return core_->dir().path(); }
+
+    /// Not for users: what endpoints are made of.
+    std::shared_ptr<detail::participant_core> const& core() const noexcept { return core_; }
+
+  private:
+    friend PARTYWALL_API result<participant, failure<join_errc>> join(std::string_view,
+                                                                      join_options const&);
+    explicit participant(std::shared_ptr<detail::participant_core> core) noexcept
+        : core_(std::move(core)) {}
+
+    template <class T>
+    result<detail::subscriber_core::handle, failure<endpoint_errc>>
+    make_subscriber(std::string_view topic, subscriber_options const& options, bool latest) const {
+        static_assert(detail::message_check<T>::passed);
+        return detail::subscriber_core::create(core_, topic, detail::type_info_of<T>(),
+                                               detail::payload<T>::shape(), options, latest);
+    }
+
+    std::shared_ptr<detail::participant_core> core_;
+};
+
+/// Joins a domain under a name for people; names need not be unique. Creates the domain if this is
+/// the first process in it, and recovers what the dead left.
+/// Errors: see join_errc; the message names the object and the reason.
+[[nodiscard]] PARTYWALL_API result<participant, failure<join_errc>>
+join(std::string_view name, join_options const& options = {});
+
+} // namespace partywall::inline v0

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <partywall/topic/subscriber.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+namespace partywall::inline v0 {
+
+/// The newest value of a topic: the same ring that subscribers read, read at its end.
+///
+/// Use when   only the current state matters: a position, a configuration, a price.
+/// Not when   every change matters (subscriber).
+/// Delivery   what was published before this handle existed counts: a late joiner has the current
+///            value at once. Values in between are skipped and not counted as missed. With several
+///            publishers, the newest of each is delivered once, the last delivered one is kept.
+/// Callers    one thread at a time. interrupt() from any thread.
+/// Progress   get: wait-free but for a retry when a copy was overwritten meanwhile.
+/// Cost       one load if nothing changed, then two copies; otherwise bisecting the ring's stamps
+///            and two copies. Holds nothing back.
+/// Peer dies  the last value stays available here; wait() reports `peer_died` once.
+template <class T>
+class latest {
+    using copier = detail::copier<T>;
+
+  public:
+    explicit latest(detail::subscriber_core::handle core) noexcept : core_(std::move(core)) {}
+    latest(latest&&) noexcept = default;
+    latest& operator=(latest&&) noexcept = default;
+    ~latest() = default;
+
+    /// The newest value. Errors: empty (nothing was ever published), and those of receive_errc
+    /// that concern the handle.
+    [[nodiscard]] sample<T> get() noexcept {
+        if (!core_) {
+            return closed();
+        }
+        detail::taken t = core_->template try_take_latest<copier>(false);
+        if (t.error == receive_errc::peer_died || t.error == receive_errc::publisher_closed) {
+            t = core_->template try_take_latest<copier>(false); // the value outlives its publisher
+        }
+        return {core_.get(), t};
+    }
+    /// A value that no earlier call returned, waiting for it at most `timeout`.
+    [[nodiscard]] sample<T> wait(std::chrono::nanoseconds timeout) noexcept {
+        if (!core_) {
+            return closed();
+        }
+        return {core_.get(),
+                core_->wait_for([this] { return core_->template try_take_latest<copier>(true); },
+                                detail::wait_ns(timeout))};
+    }
+
+    void interrupt() noexcept {
+        if (core_) {
+            core_->interrupt();
+        }
+    }
+    void close() noexcept { core_.reset(); }
+    std::uint32_t publisher_count() const noexcept { return core_ ? core_->publisher_count() : 0; }
+
+  private:
+    static sample<T> closed() noexcept {
+        detail::taken t;
+        t.error = receive_errc::closed;
+        return sample<T>(nullptr, t);
+    }
+
+    detail::subscriber_core::handle core_;
+};
+
+} // namespace partywall::inline v0

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <partywall/topic/payload.hpp>
+#include <partywall/topic/subscriber_core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace partywall::inline v0 {
+
+/// A received message, or the reason why there is none.
+///
+/// Use when  reading a message where it lies. Of a lossless subscription it is the publisher's
+///           memory itself, which the publisher may not touch until the sample is gone; of a lossy
+///           one it is a copy in a buffer of the subscriber.
+/// Not when  the message is needed for long: copy it. Held samples are bounded (samples_held_max),
+///           and a lossless one holds the publisher back.
+/// Callers   one thread at a time. May move to another thread and be destroyed there, and may
+///           outlive its subscriber.
+/// Peer dies the memory stays mapped and unchanged.
+template <class T>
+class sample {
+    using element = typename detail::payload<T>::element;
+    static constexpr bool variable_length = detail::payload<T>::variable_length;
+
+  public:
+    sample() noexcept = default;
+    /// Not for users: takes over the hold that `taken` names.
+    sample(detail::subscriber_core* core, detail::taken const& taken) noexcept
+        : core_(taken.error == receive_errc::none ? core : nullptr), taken_(taken) {}
+    sample(sample&& other) noexcept
+        : core_(std::exchange(other.core_, nullptr)), taken_(other.taken_) {}
+    sample& operator=(sample&& other) noexcept {
+        if (this != &other) {
+            reset();
+            core_ = std::exchange(other.core_, nullptr);
+            taken_ = other.taken_;
+        }
+        return *this;
+    }
+    ~sample() { reset(); }
+
+    /// Whether there is a message.
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    /// Why there is none; `none` if there is one.
+    receive_errc error() const noexcept { return taken_.error; }
+
+    element const& operator*() const noexcept
+        requires(!variable_length)
+    {
+        return *std::launder(reinterpret_cast<element const*>(taken_.data));
+    }
+    element const* operator->() const noexcept
+        requires(!variable_length)
+    {
+        return &**this;
+    }
+    std::span<element const> operator*() const noexcept
+        requires(variable_length)
+    {
+        return {std::launder(reinterpret_cast<element const*>(taken_.data)),
+                static_cast<std::size_t>(taken_.bytes / sizeof(element))};
+    }
+    std::string_view text() const noexcept
+        requires(std::is_same_v<T, bytes>)
+    {
+        return {reinterpret_cast<char const*>(taken_.data),
+                static_cast<std::size_t>(taken_.bytes)};
+    }
+
+    /// Messages of this publisher that were overwritten between the one before and this one.
+    std::uint64_t missed() const noexcept { return taken_.missed; }
+    /// Position in its publisher's ring; consecutive but for what was missed.
+    std::uint64_t position() const noexcept { return taken_.position; }
+    /// Incarnation of the publisher that sent it, died or closed.
+    std::uint64_t publisher() const noexcept { return taken_.publisher; }
+
+    /// Gives the message back early.
+    void reset() noexcept {
+        if (core_ != nullptr) {
+            std::exchange(core_, nullptr)->release(taken_.hold);
+            taken_.error = receive_errc::empty;
+        }
+    }
+
+  private:
+    detail::subscriber_core* core_ = nullptr;
+    detail::taken taken_;
+};
+
+} // namespace partywall::inline v0

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+// Options of publishers and subscribers, with the defaults that suit most.
+#pragma once
+
+#include <partywall/limits.hpp>
+#include <partywall/registry/metadata.hpp>
+#include <partywall/wait/waiting.hpp>
+
+#include <chrono>
+#include <cstdint>
+
+namespace partywall::inline v0 {
+
+/// What a publisher does when a lossless subscriber still needs the cell that comes next. One
+/// policy per topic: while a topic has a live publisher or a lossless subscription, whoever comes
+/// with another one is refused (endpoint_errc::option_mismatch).
+enum class overflow : std::uint32_t {
+    drop_oldest = 1, ///< overwrite; every subscriber learns how many messages it missed
+    block = 2,       ///< wait up to `block_for`, then `timed_out`, and nothing was sent
+    reject = 3,      ///< `full` at once, and nothing was sent
+};
+
+/// Whether a publisher wakes sleeping subscribers.
+enum class wake : std::uint32_t {
+    sleepers = 1, ///< whoever sleeps is woken; costs one load per message while nobody does
+    never = 2,    ///< subscribers spin, poll, or find data at their next slice (1 ms)
+};
+
+/// Who pays for the store-load order between publishing and going to sleep.
+enum class fencing : std::uint32_t {
+    automatic = 0,  ///< the sleeper, if this process could register for membarrier
+    publisher = 1,  ///< a fence instruction per message; sleepers never interrupt this process
+};
+
+struct publisher_options {
+    partywall::overflow overflow = partywall::overflow::drop_oldest;
+    /// Messages that the ring holds: rounded up to a power of two, at least 4.
+    std::uint64_t depth = 256;
+    /// Longest message, in bytes. For variable-length types only (`bytes`, `T[]`).
+    std::uint64_t payload_bytes_max = 1024;
+    /// Subscribers at a time, lookers and history readers not counted.
+    std::uint32_t subscribers_max = subscribers_default;
+    /// How long a send waits for room under overflow::block.
+    std::chrono::nanoseconds block_for = std::chrono::seconds(1);
+    partywall::wake wake = partywall::wake::sleepers;
+    fencing fence = fencing::automatic;
+    partywall::waiting waiting = partywall::waiting::spin_then_park;
+    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// Position of the first message. Only tests have a reason to change it.
+    std::uint64_t start_position = 0;
+    /// Shown to everybody who looks the topic up.
+    partywall::metadata metadata = {};
+};
+
+/// What a subscriber may lose.
+enum class delivery : std::uint32_t {
+    lossy = 1,    ///< may be overtaken by the publisher, and learns by how much
+    lossless = 2, ///< holds publishers back; needs a topic with `block` or `reject`
+    looking = 3,  ///< takes no slot and is seen by nobody; for monitors and recorders
+};
+
+struct subscriber_options {
+    partywall::delivery delivery = partywall::delivery::lossy;
+    /// Messages from before the subscription that are wanted, as far as the ring still has them.
+    std::uint64_t history = 0;
+    partywall::waiting waiting = partywall::waiting::spin_then_park;
+    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// Samples that may be held at a time, 1 to samples_held_limit.
+    std::uint32_t samples_held_max = 2;
+    /// Also report (once each) publishers that closed in good order: receive_errc::publisher_closed.
+    bool report_close = false;
+    /// Attach whatever the type; for monitors that take `bytes`. Not with `lossless`.
+    bool any_type = false;
+};
+
+} // namespace partywall::inline v0

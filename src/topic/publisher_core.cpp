@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <partywall/topic/publisher_core.hpp>
+
+#include "topic_segments.hpp"
+
+#include <partywall/name.hpp>
+#include <partywall/os/membarrier.hpp>
+#include <partywall/os/robust_word.hpp>
+#include <partywall/ring/reader_seat.hpp>
+#include <partywall/wait/waiting.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+namespace partywall::inline v0::detail {
+namespace {
+
+constexpr std::uint64_t question_interval_ns = 1'000'000; ///< "does the laggard live?"
+constexpr std::uint64_t notice_backoff_first_ns = 50'000;
+constexpr std::uint64_t notice_backoff_last_ns = 10'000'000;
+
+std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
+    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
+}
+
+/// A word of ours alone: plain add and store.
+void add(std::uint64_t& word, std::uint64_t amount) noexcept {
+    std_atomics::store(word, std_atomics::load(word, std::memory_order_relaxed) + amount,
+                       std::memory_order_relaxed);
+}
+
+struct plan {
+    ring_geometry geometry;
+    ring_constants constants{};
+    std::uint32_t slot_count = 0;
+};
+
+result<plan, endpoint_failure> make_plan(std::string_view topic, payload_shape const& shape,
+                                         publisher_options const& o, type_info const& type,
+                                         bool may_omit_fence) {
+    auto const bad = [&](std::string reason) {
+        return fail(endpoint_errc::bad_option,
+                    "cannot publish on topic '" + std::string(topic) + "': " + std::move(reason));
+    };
+    if (o.overflow != overflow::drop_oldest && o.overflow != overflow::block &&
+        o.overflow != overflow::reject) {
+        return bad("unknown overflow policy");
+    }
+    if (o.depth == 0 || o.depth > cells_max) {
+        return bad("depth " + std::to_string(o.depth) + " is not in 1.." +
+                   std::to_string(cells_max));
+    }
+    if (o.subscribers_max == 0 || o.subscribers_max > subscribers_max) {
+        return bad("subscribers_max " + std::to_string(o.subscribers_max) + " is not in 1.." +
+                   std::to_string(subscribers_max));
+    }
+    std::uint64_t const payload_max =
+        shape.payload_bytes_max != 0 ? shape.payload_bytes_max
+                                     : o.payload_bytes_max / shape.element_bytes *
+                                           shape.element_bytes;
+    if (payload_max == 0 || payload_max > payload_bytes_max_limit) {
+        return bad("payload_bytes_max " + std::to_string(o.payload_bytes_max) +
+                   " is not in one element.." + std::to_string(payload_bytes_max_limit));
+    }
+    if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
+        return bad("a duration is negative");
+    }
+    plan p;
+    p.geometry.cell_count = std::max(cells_min, std::bit_ceil(o.depth));
+    p.geometry.payload_offset = shape.payload_offset;
+    p.geometry.payload_bytes_max = payload_max;
+    p.geometry.variable_length = shape.variable_length;
+    p.geometry.start_position = o.start_position;
+    std::uint64_t const stride = stride_for(shape.payload_offset, payload_max);
+    std::uint64_t const alignment = std::bit_floor(std::uint64_t{shape.payload_offset});
+    p.geometry.stride = (stride + alignment - 1) / alignment * alignment;
+    if (p.geometry.stride > segment_bytes_max / p.geometry.cell_count - ring_cells_offset) {
+        return bad("depth x message size is more than a segment may have");
+    }
+    p.slot_count = o.subscribers_max;
+    fence_pair const fences = may_omit_fence && o.fence == fencing::automatic
+                                  ? fence_pair::sleeper
+                                  : fence_pair::publisher;
+    p.constants.start_position = o.start_position;
+    p.constants.cell_count = p.geometry.cell_count;
+    p.constants.stride = p.geometry.stride;
+    p.constants.payload_bytes_max = payload_max;
+    p.constants.type_fingerprint = type.fingerprint;
+    p.constants.payload_offset = shape.payload_offset;
+    p.constants.variable_length = shape.variable_length ? 1 : 0;
+    p.constants.overflow = static_cast<std::uint32_t>(o.overflow);
+    p.constants.fences = static_cast<std::uint32_t>(fences);
+    p.constants.wakes = static_cast<std::uint32_t>(o.wake);
+    p.constants.reader_slots = p.slot_count;
+    return p;
+}
+
+void fill_ring(std::byte* base, void* context) {
+    auto& p = *static_cast<plan*>(context);
+    auto* const segment = reinterpret_cast<ring_segment*>(base);
+    p.geometry.cells = base + ring_cells_offset;
+    segment->constants = p.constants;
+    segment->control.position = p.constants.start_position;
+    ring_writer<>::format(p.geometry);
+}
+
+void fill_readers(std::byte* base, void* context) {
+    auto const& p = *static_cast<plan const*>(context);
+    auto* const segment = reinterpret_cast<readers_segment*>(base);
+    segment->constants.slot_count = p.slot_count;
+    segment->constants.slot_bytes = sizeof(reader_slot);
+}
+
+/// A gating slot at the start position for a lossless subscription that was there first. Owned by
+/// the publisher until the subscriber takes it.
+bool reserve(reader_slot* slots, std::uint32_t slot_count, std::uint64_t my_ticket,
+             entry_info const& subscription, std::uint64_t start_position) noexcept {
+    owner mine;
+    reader_slot* const slot = reader_seat<>::claim(slots, slot_count, my_ticket,
+                                                   reader_role::reservation, mine);
+    if (slot == nullptr) {
+        return false;
+    }
+    constexpr auto relaxed = std::memory_order_relaxed; // published by the exchange to `ready`
+    std_atomics::store(slot->subscription, std::uint64_t{subscription.index} + 1, relaxed);
+    std_atomics::store(slot->subscription_ticket, subscription.owner_ticket, relaxed);
+    std_atomics::store(slot->cursor, cursor_at(start_position), relaxed);
+    owner_word<>::exchange(slot->owner, mine, my_ticket, slot_phase::ready);
+    return true;
+}
+
+} // namespace
+
+result<std::unique_ptr<publisher_core>, endpoint_failure>
+publisher_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
+                       type_info const& type, payload_shape const& shape,
+                       publisher_options const& options) {
+    if (participant->forked()) {
+        return fail(endpoint_errc::forked, "cannot publish: this is a forked child");
+    }
+    if (auto const ok = check_name(topic); !ok) {
+        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
+    }
+    auto plan = make_plan(topic, shape, options, type, participant->publisher_may_omit_fence());
+    if (!plan) {
+        return plan.error();
+    }
+    if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
+        participant->recover();
+    }
+    std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
+    std::uint64_t const ticket = participant->ticket();
+    std::uint64_t const number = participant->next_number();
+    std::uint64_t const incarnation = incarnation_of(ticket, number);
+    segment_id const ring_id{segment_kind::ring, ticket, number};
+    segment_id const readers_id{segment_kind::readers, ticket, number};
+    directory const& dir = participant->dir();
+
+    auto ring_map = create_segment(
+        dir,
+        {ring_id, ring_layout_version, ring_fingerprint,
+         ring_cells_offset + plan->geometry.bytes(), incarnation},
+        fill_ring, &*plan);
+    if (!ring_map) {
+        return from_segment(ring_map.error(), doing);
+    }
+    auto readers_map = create_segment(
+        dir,
+        {readers_id, readers_layout_version, readers_fingerprint,
+         reader_slots_offset + plan->slot_count * sizeof(reader_slot), incarnation},
+        fill_readers, &*plan);
+    if (!readers_map) {
+        unlink_segment(dir, ring_id);
+        return from_segment(readers_map.error(), doing);
+    }
+    entry_spec spec;
+    spec.kind = entry_kind::topic_publisher;
+    spec.name = topic;
+    spec.type = type;
+    spec.number = number;
+    spec.policy = plan->constants.overflow;
+    spec.depth = plan->geometry.cell_count;
+    spec.payload_bytes_max = plan->geometry.payload_bytes_max;
+    spec.initial = health::starting;
+    spec.meta = options.metadata;
+    auto entry = participant->add_entry(spec);
+    if (!entry) {
+        unlink_segment(dir, ring_id);
+        unlink_segment(dir, readers_id);
+        return from_registry(entry.error(), doing);
+    }
+
+    // From here on the destructor takes back whatever was done.
+    std::unique_ptr<publisher_core> core(new publisher_core);
+    core->participant_ = participant;
+    core->entry_ = std::move(*entry);
+    core->ring_map_ = std::move(*ring_map);
+    core->readers_map_ = std::move(*readers_map);
+    core->slot_count_ = plan->slot_count;
+    core->ring = ring_writer<>(plan->geometry);
+    bool const gated = options.overflow != overflow::drop_oldest;
+    core->gate_ = gate<>(core->control(), gated ? core->slots() : nullptr, plan->slot_count,
+                         plan->geometry.cell_count, options.start_position);
+    core->bell_ = bell_ringer<>(
+        reinterpret_cast<readers_segment*>(core->readers_map_.data())->arm, core->control().rung,
+        static_cast<fence_pair>(plan->constants.fences));
+    core->rings_ = options.wake == wake::sleepers;
+    core->block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
+    core->overflow_ = options.overflow;
+    core->waiting_ = options.waiting;
+    core->spin_ns_ = static_cast<std::uint64_t>(options.spin_for.count());
+    core->open_ = true;
+
+    if (auto ok = check_topic(*participant, &core->entry_, topic, type, false, false); !ok) {
+        return ok.error();
+    }
+    // Whoever subscribed losslessly before this entry became visible is found here; whoever comes
+    // later finds the entry (the fence in add_entry, and the subscriber's own).
+    for (entry_info const& s : participant->entries(entry_kind::topic_subscription, topic)) {
+        if ((s.flags & subscription_lossless) == 0 || participant->proven_dead(s.owner_ticket)) {
+            continue;
+        }
+        if (!reserve(core->slots(), core->slot_count_, ticket, s, options.start_position)) {
+            return fail(endpoint_errc::too_many_subscribers,
+                        doing + ": it has more lossless subscriptions than subscribers_max (" +
+                            std::to_string(plan->slot_count) + ")");
+        }
+    }
+    if (auto ok = participant->set_health(core->entry_, health::ready); !ok) {
+        return from_registry(ok.error(), doing);
+    }
+    return core;
+}
+
+publisher_core::~publisher_core() { close(); }
+
+reader_slot* publisher_core::slots() const noexcept {
+    return topic_segments::slots_of(readers_map_);
+}
+
+ring_control& publisher_core::control() const noexcept {
+    return reinterpret_cast<ring_segment*>(ring_map_.data())->control;
+}
+
+void publisher_core::close() noexcept {
+    if (!open_ || mark_.is_child()) {
+        open_ = false;
+        return;
+    }
+    open_ = false;
+    // release: pairs with the acquire of a subscriber; the messages come before the end.
+    std_atomics::store(control().closed, cursor_at(ring.position()), std::memory_order_release);
+    // relaxed: for monitors only from now on.
+    std_atomics::store(control().position, ring.position(), std::memory_order_relaxed);
+    announce();
+    try {
+        if (reservation_waits(*participant_, entry_.name, slots(), slot_count_,
+                              participant_->ticket())) {
+            // A lossless subscription has still to come for what was sent.
+            lingering_publishers().fetch_add(1, std::memory_order_relaxed);
+            (void)participant_->set_health(entry_, health::closed);
+        } else {
+            (void)participant_->remove_entry(entry_);
+        }
+    } catch (...) {
+        // Out of memory: the entry stays until this participant leaves or is recovered.
+    }
+}
+
+send_errc publisher_core::refusal() const noexcept {
+    return mark_.is_child() ? send_errc::forked : send_errc::closed;
+}
+
+void publisher_core::count_wake() noexcept { add(control().wakes, 1); }
+
+bool publisher_core::interrupted() noexcept {
+    // acquire: what the interrupting thread did before is visible to the one it interrupts.
+    std::uint32_t const now = interrupts_.load(std::memory_order_acquire);
+    if (now == interrupts_seen_) {
+        return false;
+    }
+    interrupts_seen_ = now;
+    return true;
+}
+
+void publisher_core::interrupt() noexcept {
+    if (mark_.is_child()) {
+        return;
+    }
+    int const saved = errno;
+    // release: pairs with the acquire in interrupted().
+    interrupts_.fetch_add(1, std::memory_order_release);
+    os::futex_wake(reinterpret_cast<std::uint32_t const&>(interrupts_), INT_MAX, false);
+    errno = saved;
+}
+
+send_errc publisher_core::make_room(std::uint64_t wait_ns) noexcept {
+    gate<>::laggard held_by;
+    add(control().scans, 1);
+    if (gate_.scan(ring.position(), held_by)) {
+        return send_ok;
+    }
+    participant_->keep_notice();
+    std::uint64_t const start = os::monotonic_ns();
+    std::uint64_t const until =
+        overflow_ == overflow::reject ? start : deadline_after(start, wait_ns);
+    send_errc const outcome = wait_for_room(held_by, until);
+    add(control().blocked_count, 1);
+    add(control().blocked_ns, os::monotonic_ns() - start);
+    if (outcome != send_ok) {
+        add(control().rejected, 1);
+    }
+    return outcome;
+}
+
+send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
+    std::uint64_t backoff = notice_backoff_first_ns;
+    std::uint64_t const spin_until =
+        waiting_ == waiting::spin_then_park ? deadline_after(os::monotonic_ns(), spin_ns_)
+        : waiting_ == waiting::spin         ? ~std::uint64_t{0}
+                                            : 0;
+    for (;;) {
+        std::uint64_t const now = os::monotonic_ns();
+        if (now >= next_question_ns_) {
+            next_question_ns_ = now + question_interval_ns;
+            if (free_laggard(held_by) && gate_.scan(ring.position(), held_by)) {
+                return send_ok;
+            }
+        }
+        if (interrupted()) {
+            return send_errc::interrupted;
+        }
+        if (now >= until_ns) {
+            return overflow_ == overflow::reject ? send_errc::full : send_errc::timed_out;
+        }
+        if (now < spin_until) {
+            for (int i = 0; i < 32; ++i) {
+                spin_pause();
+            }
+        } else {
+            sleep_for_room(held_by, until_ns, backoff);
+        }
+        if (gate_.scan(ring.position(), held_by)) {
+            return send_ok;
+        }
+    }
+}
+
+/// Takes the laggard's slot if it is proven dead, or a reservation for nobody.
+bool publisher_core::free_laggard(gate<>::laggard const& held_by) noexcept {
+    if (held_by.slot == gate<>::no_slot) {
+        return true;
+    }
+    reader_slot& slot = slots()[held_by.slot];
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    bool const reservation =
+        held_by.seen.ticket() == participant_->ticket() &&
+        held_by.seen.phase() == slot_phase::ready &&
+        std_atomics::load(slot.role, relaxed) ==
+            static_cast<std::uint32_t>(reader_role::reservation);
+    bool const gone =
+        reservation
+            ? !subscription_lives(*participant_, entry_.name,
+                                  std_atomics::load(slot.subscription, relaxed),
+                                  std_atomics::load(slot.subscription_ticket, relaxed))
+            : participant_->proven_dead(held_by.seen.ticket());
+    if (!gone || !reader_seat<>::reclaim(slot, held_by.seen, participant_->ticket())) {
+        return false;
+    }
+    add(control().readers_reclaimed, 1);
+    return true;
+}
+
+/// The bell, the other way round: the writer arms, the laggard rings. `held_by.freed` was loaded
+/// before the arming; only then is a ring in between seen as a changed word.
+void publisher_core::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
+                                    std::uint64_t& backoff_ns) noexcept {
+    // relaxed: ordered before the re-check by the heavy fence; this thread alone writes it.
+    std_atomics::store(control().room_arm,
+                       std_atomics::load(control().room_arm, std::memory_order_relaxed) + 1,
+                       std::memory_order_relaxed);
+    wait_list words;
+    words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+    if (!os::heavy_fence()) { // pairs with the light fence in reader_seat::ring_room()
+        words.cannot_rely_on_wakes();
+    }
+    gate<>::laggard again;
+    if (gate_.scan(ring.position(), again) || again.slot != held_by.slot ||
+        again.seen != held_by.seen) {
+        return;
+    }
+    reader_slot const& slot = slots()[held_by.slot];
+    words.add_data({&slot.freed, held_by.freed, true});
+    words.peer_death_matters();
+    std::uint64_t end = until_ns;
+    participant_core::life_view life;
+    std::uint64_t ticket = held_by.seen.ticket();
+    if (ticket == participant_->ticket()) {
+        // A reservation: its subscription's life counts, and its end shows in the registry. For a
+        // subscriber of this very process this is its own entry or 0, which costs nothing.
+        ticket = std_atomics::load(slot.subscription_ticket, std::memory_order_relaxed);
+        std::uint32_t const& epoch = participant_->epoch_word();
+        words.add({&epoch, std_atomics::load(epoch, std::memory_order_acquire), true});
+    }
+    try {
+        if (ticket != 0 && ticket != participant_->ticket()) {
+            life = participant_->life_of(ticket);
+        }
+    } catch (...) { // out of memory: the slices do without notice
+    }
+    if (life.word != nullptr) {
+        std::uint32_t const value = os::robust_value(life.word);
+        if (os::robust_owner_died(value)) {
+            // Notice, but no proof yet: the kernel is tearing the process down. Ask again soon.
+            end = std::min(end, os::monotonic_ns() + backoff_ns);
+            backoff_ns = std::min(backoff_ns * 2, notice_backoff_last_ns);
+            next_question_ns_ = 0;
+            os::futex_wake(*os::robust_futex(life.word), INT_MAX, true);
+        } else if (os::robust_is_held(value)) {
+            words.add({os::robust_futex(life.word), value, true});
+        }
+    }
+    words.park(end);
+    if (life.word != nullptr && os::robust_owner_died(os::robust_value(life.word))) {
+        next_question_ns_ = 0;
+        os::futex_wake(*os::robust_futex(life.word), INT_MAX, true); // the kernel wakes only one
+    }
+}
+
+std::uint32_t publisher_core::subscriber_count() noexcept {
+    if (!usable()) {
+        return 0;
+    }
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < slot_count_; ++i) {
+        owner const seen = owner_word<>::load(slots()[i].owner);
+        if (seen.phase() == slot_phase::ready && !participant_->proven_dead(seen.ticket())) {
+            count += 1;
+        }
+    }
+    return count;
+}
+
+send_errc publisher_core::wait_for_subscribers(std::uint32_t count,
+                                               std::uint64_t wait_ns) noexcept {
+    std::uint64_t const until = deadline_after(os::monotonic_ns(), wait_ns);
+    for (;;) {
+        if (!usable()) {
+            return refusal();
+        }
+        participant_->keep_notice();
+        std::uint32_t const& epoch = participant_->epoch_word();
+        // acquire, before looking: whoever comes after the look has changed it.
+        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        if (subscriber_count() >= count) {
+            return send_ok;
+        }
+        if (interrupted()) {
+            return send_errc::interrupted;
+        }
+        if (os::monotonic_ns() >= until) {
+            return send_errc::timed_out;
+        }
+        wait_list words;
+        words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+        words.add_data({&epoch, seen, true});
+        words.park(until);
+    }
+}
+
+result<void, failure<registry_errc>> publisher_core::set_metadata(metadata const& meta) {
+    return participant_->set_metadata(entry_, meta);
+}
+
+} // namespace partywall::inline v0::detail

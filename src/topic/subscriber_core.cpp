@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: BSL-1.0
+// Life of a subscriber, holds, and what happens when nothing is ready. Sleeping is in
+// subscriber_wait.cpp, attaching in subscriber_attach.cpp.
+#include <partywall/topic/subscriber_core.hpp>
+
+#include "subscriber_attach.hpp"
+#include "subscriber_wait.hpp"
+
+#include <partywall/name.hpp>
+#include <partywall/os/robust_word.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace partywall::inline v0::detail {
+namespace {
+
+constexpr std::uint64_t closed_bit = std::uint64_t{1} << 63;
+/// Under constant load the registry is looked at once in so many messages.
+constexpr std::uint32_t takes_between_looks = 1024;
+/// Without notice (no life word to look at) a poller asks for proof once in so many empty polls.
+constexpr std::uint64_t polls_between_proofs = 1 << 16;
+constexpr std::size_t buffer_alignment = 128;
+
+static_assert(samples_held_limit < 63);
+
+constexpr std::uint64_t mask_of(std::uint32_t holds) noexcept {
+    return (std::uint64_t{1} << holds) - 1;
+}
+
+std::string check_options(subscriber_options const& o, bool latest) {
+    if (o.samples_held_max == 0 || o.samples_held_max > samples_held_limit) {
+        return "samples_held_max " + std::to_string(o.samples_held_max) + " is not in 1.." +
+               std::to_string(samples_held_limit);
+    }
+    if (o.any_type && o.delivery == delivery::lossless) {
+        return "any_type and lossless contradict each other: a monitor holds nobody back";
+    }
+    if (latest && o.delivery == delivery::lossless) {
+        return "latest reads the newest value only and cannot be lossless";
+    }
+    if (o.spin_for.count() < 0) {
+        return "spin_for is negative";
+    }
+    return {};
+}
+
+} // namespace
+
+subscriber_core::subscriber_core() : words_(std::make_unique<wait_list>()) {}
+subscriber_core::~subscriber_core() = default;
+
+result<subscriber_core::handle, endpoint_failure>
+subscriber_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
+                        type_info const& type, payload_shape const& shape,
+                        subscriber_options const& options, bool latest) {
+    std::string const doing = "cannot subscribe to topic '" + std::string(topic) + "'";
+    if (participant->forked()) {
+        return fail(endpoint_errc::forked, doing + ": this is a forked child");
+    }
+    if (auto const ok = check_name(topic); !ok) {
+        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
+    }
+    if (std::string const bad = check_options(options, latest); !bad.empty()) {
+        return fail(endpoint_errc::bad_option, doing + ": " + bad);
+    }
+    if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
+        participant->recover();
+    }
+    handle core(new subscriber_core);
+    core->participant_ = std::move(participant);
+    core->topic_ = topic;
+    core->type_ = type;
+    core->shape_ = shape;
+    core->options_ = options;
+    core->latest_ = latest;
+    core->free_holds_ = mask_of(options.samples_held_max);
+    core->takes_until_look_ = takes_between_looks;
+    if (latest) {
+        core->options_.history = 1;
+    }
+    bool const lossless = options.delivery == delivery::lossless;
+    if (lossless) {
+        entry_spec spec;
+        spec.kind = entry_kind::topic_subscription;
+        spec.name = topic;
+        spec.type = type;
+        spec.flags = subscription_lossless;
+        spec.initial = health::ready;
+        auto entry = core->participant_->add_entry(spec);
+        if (!entry) {
+            return from_registry(entry.error(), doing);
+        }
+        core->entry_ = std::move(*entry);
+        core->has_entry_ = true;
+    }
+    if (auto ok = check_topic(*core->participant_, lossless ? &core->entry_ : nullptr, topic, type,
+                              options.any_type, lossless);
+        !ok) {
+        return ok.error();
+    }
+    if (auto ok = subscriber_attach::refresh(*core, true); !ok) {
+        return ok.error();
+    }
+    return core;
+}
+
+void subscriber_core::close() noexcept {
+    enter();
+    user_.store(nullptr, std::memory_order_relaxed);
+    closed_holds_ = mask_of(options_.samples_held_max) & ~free_holds_;
+    // acq_rel: release closed_holds_ to the thread that gives the last sample back; acquire the
+    // reads of samples that were given back before. Pairs with release_elsewhere().
+    std::uint64_t const back = foreign_.fetch_or(closed_bit, std::memory_order_acq_rel);
+    if ((closed_holds_ & ~back) == 0) {
+        destroy();
+    }
+}
+
+void subscriber_core::release_elsewhere(std::uint32_t hold) noexcept {
+    std::uint64_t const bit = std::uint64_t{1} << hold;
+    // acq_rel: release our reads of the sample, acquire closed_holds_. Pairs with collect(),
+    // close(), and the other threads that give back.
+    std::uint64_t const before = foreign_.fetch_or(bit, std::memory_order_acq_rel);
+    if ((before & closed_bit) == 0) {
+        // The core may be gone from here on: its user may have closed it just now. The word that
+        // wakes a user who sleeps belongs to the process.
+        kick_sleepers();
+    } else if ((closed_holds_ & ~(before | bit)) == 0) {
+        destroy();
+    }
+}
+
+void subscriber_core::collect() noexcept {
+    // acquire: pairs with the release in release_elsewhere().
+    std::uint64_t back = foreign_.exchange(0, std::memory_order_acquire);
+    while (back != 0) {
+        auto const hold = static_cast<std::uint32_t>(std::countr_zero(back));
+        back &= back - 1;
+        release_here(hold);
+    }
+    for (auto const& s : sources_) {
+        if (s->lossless) {
+            flush(*s);
+        }
+    }
+}
+
+void subscriber_core::destroy() noexcept {
+    if (!mark_.is_child()) {
+        for (auto* const list : {&sources_, &detached_}) {
+            for (auto const& s : *list) {
+                if (s->seat) {
+                    s->seat.leave();
+                }
+            }
+        }
+        bool const seated = options_.delivery != delivery::looking;
+        try {
+            if (has_entry_) {
+                (void)participant_->remove_entry(entry_);
+            } else if (seated) {
+                participant_->bump_epoch();
+            }
+        } catch (...) {
+            // Out of memory: the entry stays until this participant leaves.
+        }
+    }
+    delete this;
+}
+
+void subscriber_core::flush(source& s) noexcept {
+    std::uint64_t oldest = s.reader.position();
+    if (s.held != 0) { // I1
+        std::uint64_t out = mask_of(options_.samples_held_max) & ~free_holds_;
+        while (out != 0) {
+            hold_slot const& h = holds_[static_cast<std::size_t>(std::countr_zero(out))];
+            out &= out - 1;
+            if (h.from == &s && h.in_place &&
+                static_cast<std::int64_t>(oldest - h.position) > 0) {
+                oldest = h.position;
+            }
+        }
+    }
+    if (static_cast<std::int64_t>(oldest - s.seat.published()) > 0) {
+        s.seat.publish_cursor(oldest);
+        publish_counters(s);
+    }
+}
+
+void subscriber_core::publish_counters(source& s) noexcept {
+    if (s.seat) {
+        s.seat.count_received(s.received);
+        s.seat.count_missed(s.missed);
+    }
+}
+
+bool subscriber_core::grow(hold_slot& h, std::uint64_t bytes_max) noexcept {
+    std::uint64_t const bytes = (bytes_max + 7) / 8 * 8;
+    h.memory.reset(new (std::nothrow) std::byte[bytes + buffer_alignment]);
+    h.capacity = h.memory ? bytes : 0;
+    if (!h.memory) {
+        return false;
+    }
+    auto const address = reinterpret_cast<std::uintptr_t>(h.memory.get());
+    h.buffer = h.memory.get() + (buffer_alignment - address % buffer_alignment) % buffer_alignment;
+    return true;
+}
+
+bool subscriber_core::bad_length(source& s) noexcept {
+    s.corrupt = s.reader.still_there(s.reader.position()); // otherwise: overwritten meanwhile
+    return false;
+}
+
+void subscriber_core::refresh_soon() noexcept {
+    takes_until_look_ = takes_between_looks;
+    // acquire: pairs with the release in bump_epoch().
+    if (std_atomics::load(participant_->epoch_word(), std::memory_order_acquire) != epoch_seen_) {
+        refresh();
+    }
+    for (auto const& s : sources_) {
+        publish_counters(*s);
+    }
+}
+
+bool subscriber_core::refresh() noexcept {
+    try {
+        auto const changed = subscriber_attach::refresh(*this, false);
+        return changed && *changed;
+    } catch (...) {
+        return false; // out of memory: the next look tries again
+    }
+}
+
+/// Overtaken: goes to the oldest message that is still there, or, when the writer is so fast that
+/// it overtakes us again and again, to the middle of the ring.
+void subscriber_core::jump(source& s) noexcept {
+    constexpr std::uint8_t patience = 3;
+    std::uint64_t const from = s.reader.position();
+    std::uint64_t const count = s.reader.geometry().cell_count;
+    std::uint64_t to = s.reader.find_end(from) - count;
+    if (s.jumps >= patience) {
+        to += count / 2;
+    } else {
+        s.jumps += 1;
+    }
+    if (s.lossless && static_cast<std::int64_t>(to - s.in_place_from) > 0) {
+        to = s.in_place_from; // only history can be overtaken; the rest is protected
+        if (static_cast<std::int64_t>(to - from) <= 0) {
+            s.corrupt = true;
+            return;
+        }
+    }
+    if (static_cast<std::int64_t>(to - from) <= 0) {
+        to = from + 1; // the message is gone, whatever the stamps of its neighbours say
+    }
+    s.reader.set_position(to);
+    std::uint64_t const counted =
+        static_cast<std::int64_t>(from - s.counted_from) > 0 ? from : s.counted_from;
+    if (!latest_ && static_cast<std::int64_t>(to - counted) > 0) {
+        s.missed += to - counted;
+        s.missed_now += to - counted;
+    }
+}
+
+/// Deals with a source that gave nothing. True: `event` says something that the user must hear.
+bool subscriber_core::settle(source& s, taken& event) noexcept {
+    bool const ending = s.ending; // before the look: I3
+    switch (s.corrupt ? cell_state::corrupt : s.reader.look()) {
+    case cell_state::ready: break;
+    case cell_state::lapped: jump(s); break;
+    case cell_state::corrupt:
+        s.corrupt = true;
+        if (s.seat) {
+            s.seat.count_corrupt();
+        }
+        finish(s, event);
+        return event.error != receive_errc::empty;
+    case cell_state::not_yet:
+        if (ending) {
+            finish(s, event);
+            return event.error != receive_errc::empty;
+        }
+        break;
+    }
+    return false;
+}
+
+bool subscriber_core::look_around(taken& event) noexcept {
+    bool again = false;
+    for (std::size_t i = 0; i < sources_.size();) {
+        source& s = *sources_[i];
+        std::uint64_t const before = s.reader.position();
+        if (settle(s, event)) {
+            return false;
+        }
+        if (s.detached) {
+            again = true; // its place is another's now
+            continue;
+        }
+        again = again || s.reader.position() != before || s.corrupt ||
+                s.reader.look() == cell_state::ready;
+        i += 1;
+    }
+    if (again) {
+        return true;
+    }
+    for (auto const& s : sources_) {
+        if (s->lossless && s->unflushed() != 0) {
+            flush(*s);
+        }
+    }
+    idle_looks_ += 1;
+    notice_ends();
+    for (auto const& s : sources_) {
+        again = again || s->ending;
+    }
+    // acquire: pairs with the release in bump_epoch().
+    if (std_atomics::load(participant_->epoch_word(), std::memory_order_acquire) != epoch_seen_) {
+        for (auto const& s : sources_) {
+            publish_counters(*s);
+        }
+        again = refresh() || again;
+    }
+    if (refused_ && !again) {
+        refused_ = false;
+        event = error(receive_errc::refused);
+        return false;
+    }
+    return again;
+}
+
+/// Cheap signs that a publisher has ended: its own word, and the kernel's mark on its life word.
+void subscriber_core::notice_ends() noexcept {
+    bool const ask_for_proof = idle_looks_ % polls_between_proofs == 0;
+    for (auto const& p : sources_) {
+        source& s = *p;
+        if (s.ending) {
+            continue;
+        }
+        // acquire: pairs with the release in publisher_core::close(): every message comes first.
+        if (std_atomics::load(s.control->closed, std::memory_order_acquire) != 0) {
+            s.ending = true;
+            continue;
+        }
+        std::uint32_t const life = s.life.word != nullptr ? os::robust_value(s.life.word) : 0;
+        if (os::robust_owner_died(life) ||
+            (ask_for_proof && !os::robust_is_held(life) && participant_->proven_dead(s.ticket))) {
+            s.ending = true;
+            s.dead = true;
+        }
+    }
+    if (ask_for_proof && !recover_due_.empty()) {
+        recover_after_deaths();
+    }
+}
+
+/// Notice was enough to report a death; what the dead left is removed only with proof.
+void subscriber_core::recover_after_deaths() noexcept {
+    bool proven = false;
+    std::erase_if(recover_due_, [&](std::uint64_t ticket) {
+        bool const dead = participant_->proven_dead(ticket);
+        proven = proven || dead;
+        return dead;
+    });
+    if (proven) {
+        participant_->recover();
+    }
+}
+
+void subscriber_core::finish(source& s, taken& event) noexcept {
+    auto const at = std::find_if(sources_.begin(), sources_.end(),
+                                 [&](auto const& p) { return p.get() == &s; });
+    s.detached = true;
+    event = error(s.corrupt                ? receive_errc::corrupt
+                  : s.dead                 ? receive_errc::peer_died
+                  : options_.report_close  ? receive_errc::publisher_closed
+                                           : receive_errc::empty);
+    event.publisher = s.incarnation;
+    event.missed = s.missed_now;
+    finished_.push_back(s.incarnation);
+    if (s.dead) {
+        recover_due_.push_back(s.ticket);
+    }
+    detached_.push_back(std::move(*at));
+    sources_.erase(at);
+    next_ = 0;
+    sweep_detached();
+}
+
+void subscriber_core::sweep_detached() noexcept {
+    std::erase_if(detached_, [&](std::unique_ptr<source> const& s) {
+        if (s->held != 0) {
+            return false;
+        }
+        received_before_ += s->received;
+        missed_before_ += s->missed;
+        if (s->seat) {
+            s->seat.leave();
+        }
+        return true;
+    });
+}
+
+std::uint64_t subscriber_core::received() const noexcept {
+    std::uint64_t sum = received_before_;
+    for (auto const* const list : {&sources_, &detached_}) {
+        for (auto const& s : *list) {
+            sum += s->received;
+        }
+    }
+    return sum;
+}
+
+std::uint64_t subscriber_core::missed() const noexcept {
+    std::uint64_t sum = missed_before_;
+    for (auto const* const list : {&sources_, &detached_}) {
+        for (auto const& s : *list) {
+            sum += s->missed;
+        }
+    }
+    return sum;
+}
+
+bool subscriber_core::go_to_newest(source& s) noexcept {
+    cell_state const state = s.reader.look();
+    if (state != cell_state::ready && state != cell_state::lapped) {
+        return false;
+    }
+    std::uint64_t const from = s.reader.position();
+    std::uint64_t const newest = s.reader.find_end(from + 1) - 1;
+    if (static_cast<std::int64_t>(newest - from) > 0) {
+        s.reader.set_position(newest);
+    }
+    return s.reader.look() == cell_state::ready;
+}
+
+void subscriber_core::remember(taken const& t) noexcept {
+    hold_slot& h = holds_.back();
+    std::uint64_t const bytes_max = holds_[t.hold].from->reader.geometry().payload_bytes_max;
+    if (h.capacity < t.bytes && !grow(h, bytes_max)) {
+        last_.error = receive_errc::empty;
+        return;
+    }
+    std::memcpy(h.buffer, t.data, t.bytes);
+    last_ = t;
+    last_.missed = 0;
+}
+
+taken subscriber_core::again() noexcept {
+    if (last_.error != receive_errc::none) {
+        return error(receive_errc::empty);
+    }
+    auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
+    hold_slot& h = holds_[hold];
+    hold_slot const& kept = holds_.back();
+    if (h.capacity < last_.bytes && !grow(h, kept.capacity)) {
+        return error(receive_errc::empty);
+    }
+    std::memcpy(h.buffer, kept.buffer, last_.bytes);
+    free_holds_ &= free_holds_ - 1;
+    h.from = &kept_;
+    h.in_place = false;
+    kept_.held += 1;
+    taken t = last_;
+    t.data = h.buffer;
+    t.hold = hold;
+    return t;
+}
+
+} // namespace partywall::inline v0::detail

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "topic_segments.hpp"
+
+#include <partywall/ring/reader_seat.hpp>
+
+#include <utility>
+
+namespace partywall::inline v0::detail {
+
+endpoint_failure fail(endpoint_errc code, std::string message) {
+    return {code, 0, std::move(message)};
+}
+
+endpoint_failure from_segment(segment_failure const& f, std::string_view doing) {
+    endpoint_errc code = endpoint_errc::system;
+    switch (f.code) {
+    case segment_errc::no_space: code = endpoint_errc::no_space; break;
+    case segment_errc::no_memory: code = endpoint_errc::no_memory; break;
+    case segment_errc::not_found: code = endpoint_errc::domain_gone; break;
+    case segment_errc::permission:
+    case segment_errc::wrong_owner:
+    case segment_errc::wrong_mode: code = endpoint_errc::permission; break;
+    case segment_errc::wrong_layout_version:
+    case segment_errc::wrong_layout: code = endpoint_errc::incompatible; break;
+    case segment_errc::too_large:
+    case segment_errc::bad_argument: code = endpoint_errc::bad_option; break;
+    case segment_errc::wrong_type:
+    case segment_errc::linked:
+    case segment_errc::wrong_size:
+    case segment_errc::wrong_magic:
+    case segment_errc::wrong_kind:
+    case segment_errc::wrong_identity: code = endpoint_errc::corrupt; break;
+    case segment_errc::exists:
+    case segment_errc::system: break;
+    }
+    return {code, f.os_error, std::string(doing) + ": " + f.message};
+}
+
+endpoint_failure from_registry(failure<registry_errc> const& f, std::string_view doing) {
+    endpoint_errc code = endpoint_errc::system;
+    switch (f.code) {
+    case registry_errc::bad_name: code = endpoint_errc::bad_name; break;
+    case registry_errc::bad_metadata: code = endpoint_errc::bad_option; break;
+    case registry_errc::too_many_entries: code = endpoint_errc::too_many_entries; break;
+    case registry_errc::domain_gone:
+    case registry_errc::not_found: code = endpoint_errc::domain_gone; break;
+    case registry_errc::forked: code = endpoint_errc::forked; break;
+    case registry_errc::corrupt: code = endpoint_errc::corrupt; break;
+    case registry_errc::timed_out:
+    case registry_errc::interrupted:
+    case registry_errc::system: break;
+    }
+    return {code, f.os_error, std::string(doing) + ": " + f.message};
+}
+
+result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_info const& publisher,
+                                                 access how, std::uint32_t& slot_count) {
+    segment_id const id{segment_kind::readers, publisher.owner_ticket, publisher.number};
+    auto readers = attach_segment(dir, {id, readers_layout_version, readers_fingerprint}, how);
+    if (!readers) {
+        return from_segment(readers.error(), "cannot attach topic '" + publisher.name + "'");
+    }
+    auto const corrupt = [&](char const* what) {
+        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name + "': " +
+                                                file_name(id) + " has " + what);
+    };
+    if (readers->size() < reader_slots_offset) {
+        return corrupt("no room for its own header");
+    }
+    // Copied once, checked, never read again.
+    readers_constants constants;
+    copy_words<>::load(reinterpret_cast<std::byte*>(&constants),
+                       readers->data() + offsetof(readers_segment, constants), sizeof constants);
+    if (constants.slot_bytes != sizeof(reader_slot) || constants.slot_count == 0 ||
+        constants.slot_count > subscribers_max ||
+        constants.slot_count > (readers->size() - reader_slots_offset) / sizeof(reader_slot)) {
+        return corrupt("an impossible number of reader slots");
+    }
+    slot_count = constants.slot_count;
+    return std::move(*readers);
+}
+
+result<topic_segments, endpoint_failure> attach_topic(directory const& dir,
+                                                      entry_info const& publisher) {
+    topic_segments t;
+    segment_id const id{segment_kind::ring, publisher.owner_ticket, publisher.number};
+    auto ring =
+        attach_segment(dir, {id, ring_layout_version, ring_fingerprint}, access::read_only);
+    if (!ring) {
+        return from_segment(ring.error(), "cannot attach topic '" + publisher.name + "'");
+    }
+    auto const corrupt = [&](char const* what) {
+        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name + "': " +
+                                                file_name(id) + " has " + what);
+    };
+    if (ring->size() < ring_cells_offset) {
+        return corrupt("no room for its own header");
+    }
+    // Copied once, checked, never read again.
+    ring_constants c;
+    copy_words<>::load(reinterpret_cast<std::byte*>(&c),
+                       ring->data() + offsetof(ring_segment, constants), sizeof c);
+    t.geometry = {ring->data() + ring_cells_offset, c.cell_count,     c.stride,
+                  c.payload_bytes_max,              c.start_position, c.payload_offset,
+                  c.variable_length != 0};
+    if (!t.geometry.valid(ring->size() - ring_cells_offset)) {
+        return corrupt("an impossible geometry");
+    }
+    if (c.fences != static_cast<std::uint32_t>(fence_pair::sleeper) &&
+        c.fences != static_cast<std::uint32_t>(fence_pair::publisher)) {
+        return corrupt("an unknown fence mode");
+    }
+    t.type_fingerprint = c.type_fingerprint;
+    t.fences = static_cast<fence_pair>(c.fences);
+    t.wakes = c.wakes == static_cast<std::uint32_t>(wake::sleepers);
+
+    auto readers = attach_readers(dir, publisher, access::read_write, t.slot_count);
+    if (!readers) {
+        return readers.error();
+    }
+    t.ring = std::move(*ring);
+    t.readers = std::move(*readers);
+    return t;
+}
+
+bool subscription_lives(participant_core& participant, std::string_view topic,
+                        std::uint64_t entry_plus_one, std::uint64_t ticket) noexcept {
+    try {
+        for (entry_info const& e : participant.entries(entry_kind::topic_subscription, topic)) {
+            if (std::uint64_t{e.index} + 1 == entry_plus_one && e.owner_ticket == ticket) {
+                return !participant.proven_dead(ticket);
+            }
+        }
+        return false;
+    } catch (...) {
+        return true; // out of memory is no proof
+    }
+}
+
+bool reservation_waits(participant_core& participant, std::string_view topic,
+                       reader_slot const* slots, std::uint32_t slot_count,
+                       std::uint64_t owner_ticket) noexcept {
+    for (std::uint32_t i = 0; i < slot_count; ++i) {
+        owner const seen = owner_word<>::load(slots[i].owner);
+        if (seen.phase() != slot_phase::ready || seen.ticket() != owner_ticket) {
+            continue;
+        }
+        constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+        auto const role = std_atomics::load(slots[i].role, relaxed);
+        auto const entry = std_atomics::load(slots[i].subscription, relaxed);
+        auto const ticket = std_atomics::load(slots[i].subscription_ticket, relaxed);
+        if (!owner_word<>::unchanged(slots[i].owner, seen)) {
+            return true; // being taken this very moment; look again later
+        }
+        if (role == static_cast<std::uint32_t>(reader_role::reservation) &&
+            subscription_lives(participant, topic, entry, ticket)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+namespace {
+
+std::string describe(type_info const& type) {
+    return "'" + type.name + "' (" +
+           (type.size == 0 ? std::string("variable") : std::to_string(type.size) + " bytes") +
+           ", fingerprint " + std::to_string(type.fingerprint) + ")";
+}
+
+char const* policy_name(std::uint32_t policy) noexcept {
+    switch (static_cast<overflow>(policy)) {
+    case overflow::drop_oldest: return "drop_oldest";
+    case overflow::block: return "block";
+    case overflow::reject: return "reject";
+    }
+    return "unknown";
+}
+
+std::string who(entry_info const& e) {
+    return (e.kind == entry_kind::topic_publisher ? "a publisher" : "a lossless subscription") +
+           std::string(" of participant ") + std::to_string(e.owner_ticket);
+}
+
+endpoint_failure type_mismatch(std::string_view topic, type_info const& mine,
+                               entry_info const& other) {
+    return fail(endpoint_errc::type_mismatch, "topic '" + std::string(topic) + "': this side has " +
+                                                  describe(mine) + ", " + who(other) + " has " +
+                                                  describe(other.type));
+}
+
+endpoint_failure option_mismatch(std::string_view topic, std::string const& mine,
+                                 std::string const& theirs, entry_info const& other) {
+    return fail(endpoint_errc::option_mismatch, "topic '" + std::string(topic) +
+                                                    "': this side wants " + mine + ", " +
+                                                    who(other) + " has " + theirs);
+}
+
+std::string describe_options(entry_info const& e) {
+    return std::string("overflow ") + policy_name(e.policy) + ", depth " + std::to_string(e.depth) +
+           ", payload_bytes_max " + std::to_string(e.payload_bytes_max);
+}
+
+bool counts(participant_core& participant, entry_info const& other, entry_info const* mine) {
+    if (mine != nullptr && other.index == mine->index && other.owner == mine->owner) {
+        return false;
+    }
+    return other.state != health::closed && !participant.proven_dead(other.owner_ticket);
+}
+
+} // namespace
+
+result<void, endpoint_failure> check_topic(participant_core& participant, entry_info const* mine,
+                                           std::string_view topic, type_info const& type,
+                                           bool any_type, bool lossless) {
+    bool const publishing = mine != nullptr && mine->kind == entry_kind::topic_publisher;
+    auto const drops = static_cast<std::uint32_t>(overflow::drop_oldest);
+    for (entry_info const& other : participant.entries(entry_kind::topic_publisher, topic)) {
+        if (!counts(participant, other, mine)) {
+            continue;
+        }
+        if (!any_type && other.type.fingerprint != type.fingerprint) {
+            return type_mismatch(topic, type, other);
+        }
+        if (publishing && (other.policy != mine->policy || other.depth != mine->depth ||
+                           other.payload_bytes_max != mine->payload_bytes_max)) {
+            return option_mismatch(topic, describe_options(*mine), describe_options(other), other);
+        }
+        if (lossless && other.policy == drops) {
+            return option_mismatch(topic, "lossless delivery", describe_options(other), other);
+        }
+    }
+    if (!publishing && !lossless) {
+        return {};
+    }
+    for (entry_info const& other : participant.entries(entry_kind::topic_subscription, topic)) {
+        if (!counts(participant, other, mine) || (other.flags & subscription_lossless) == 0) {
+            continue;
+        }
+        if (other.type.fingerprint != type.fingerprint) {
+            return type_mismatch(topic, type, other);
+        }
+        if (publishing && mine->policy == drops) {
+            return option_mismatch(topic, describe_options(*mine), "lossless delivery", other);
+        }
+    }
+    return {};
+}
+
+std::atomic<std::uint32_t>& lingering_publishers() noexcept {
+    static std::atomic<std::uint32_t> count{0};
+    return count;
+}
+
+namespace {
+
+bool entry_may_go(participant_core& participant, entry_info const& e) {
+    if (e.kind != entry_kind::topic_publisher) {
+        return true;
+    }
+    std::uint32_t slot_count = 0;
+    auto const readers = attach_readers(participant.dir(), e, access::read_only, slot_count);
+    return !readers ||
+           !reservation_waits(participant, e.name, topic_segments::slots_of(*readers), slot_count,
+                              e.owner_ticket);
+}
+
+/// A reservation belongs to the publisher, dead or alive, for as long as its subscription lives.
+bool slot_may_go(participant_core& participant, entry_info const& e, reader_slot const& slot,
+                 owner seen) {
+    if (seen.is_free()) {
+        return false;
+    }
+    bool const publishers = seen.ticket() == e.owner_ticket;
+    if (!publishers) {
+        return participant.proven_dead(seen.ticket());
+    }
+    bool const ours = seen.ticket() == participant.ticket();
+    if (!ours && !participant.proven_dead(seen.ticket())) {
+        return false;
+    }
+    if (seen.phase() != slot_phase::ready) {
+        return !ours; // our own publisher is about to use it
+    }
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    if (std_atomics::load(slot.role, relaxed) !=
+        static_cast<std::uint32_t>(reader_role::reservation)) {
+        return !ours; // a subscriber of the publisher's own process
+    }
+    return !subscription_lives(participant, e.name, std_atomics::load(slot.subscription, relaxed),
+                               std_atomics::load(slot.subscription_ticket, relaxed));
+}
+
+void clean_inside(participant_core& participant, entry_info const& e) {
+    if (e.kind != entry_kind::topic_publisher) {
+        return;
+    }
+    std::uint32_t slot_count = 0;
+    auto const readers = attach_readers(participant.dir(), e, access::read_write, slot_count);
+    if (!readers) {
+        return;
+    }
+    reader_slot* const slots = topic_segments::slots_of(*readers);
+    for (std::uint32_t i = 0; i < slot_count; ++i) {
+        owner const seen = owner_word<>::load(slots[i].owner);
+        if (slot_may_go(participant, e, slots[i], seen)) {
+            // Fails if the word has changed since: then the question was answered for nobody.
+            reader_seat<>::reclaim(slots[i], seen, participant.ticket());
+        }
+    }
+}
+
+template <class F>
+auto guarded(F f, decltype(f()) otherwise) noexcept {
+    try {
+        return f();
+    } catch (...) { // out of memory: recovery is idempotent and comes again
+        return otherwise;
+    }
+}
+
+} // namespace
+
+recovery_hooks const topic_recovery_hooks{
+    [](participant_core& p, entry_info const& e) {
+        return guarded([&] { return entry_may_go(p, e); }, false);
+    },
+    [](participant_core& p, entry_info const& e) {
+        guarded(
+            [&] {
+                clean_inside(p, e);
+                return true;
+            },
+            false);
+    },
+};
+
+} // namespace partywall::inline v0::detail
