@@ -21,8 +21,10 @@ from pathlib import Path
 
 # --- the tables: what is allowed where -----------------------------------------------------------
 
-# Rooms from the ground up; a room includes itself and what stands before it in the chain.
+# Rooms from the ground up; a room includes itself and what stands before it in the chain. The
+# ground is for everybody: headers of the root that use no room, and their details.
 # The rooms beside the chain say what they stand on, and only the top row uses them.
+GROUND = ["detail"]
 CHAIN = ["os", "segment", "wait", "ring", "inbox"]
 BESIDE = {"registry": ["os", "segment", "wait"], "breaker": ["os", "segment"]}
 TOP = ["topic", "service", "survey"]
@@ -138,7 +140,8 @@ def room_of(name):
 def layers(root):
     """Includes point one way: os, segment, wait, ring, inbox, then topic, service, survey;
     registry and breaker stand beside and are used only from the top row."""
-    below = {room: set(CHAIN[: index + 1]) for index, room in enumerate(CHAIN)}
+    below = {room: {room} for room in GROUND}
+    below.update({room: set(CHAIN[: index + 1]) for index, room in enumerate(CHAIN)})
     below.update({room: set(grounds) | {room} for room, grounds in BESIDE.items()})
     below.update({room: set(CHAIN) | set(BESIDE) | {room} for room in TOP})
     below["cli"] = set(CHAIN) | set(BESIDE) | set(TOP) | {"cli"}
@@ -158,7 +161,7 @@ def layers(root):
             name
             for name, source in headers.items()
             for _, room, target in rooms_used(source)
-            if room or "include/" + target in top_headers
+            if room not in ["", *GROUND] or "include/" + target in top_headers
         }
         if more <= top_headers:
             break
@@ -172,7 +175,7 @@ def layers(root):
             yield f"{source.name}:1: unknown room '{room}': give it a place in tests/tidy/tidy.py"
             continue
         for number, used, target in rooms_used(source):
-            if used and used not in below[room]:
+            if used not in ["", *GROUND] and used not in below[room]:
                 yield f"{source.name}:{number}: {room}/ may not include <{target}>"
             elif not used and "include/" + target in top_headers and room not in [*TOP, "cli"]:
                 yield f"{source.name}:{number}: {room}/ may not include <{target}>, which uses rooms"
@@ -357,12 +360,41 @@ def room_readmes(root):
     for folder in sorted(path for path in (root / "include/partywall").iterdir() if path.is_dir()):
         name = folder.relative_to(root).as_posix()
         readme = folder / "README.md"
-        if not any(folder.glob("*.hpp")):
+        if folder.name in GROUND or not any(folder.glob("*.hpp")):
             continue
         if not readme.exists():
             yield f"{name}/README.md:1: missing: what lives here, what does not, which file first"
         elif len(readme.read_text(encoding="utf-8").splitlines()) > 30:
             yield f"{name}/README.md:31: longer than 30 lines"
+
+
+def links(root):
+    """Links between the documents lead somewhere."""
+    globs = ["*.md", "docs/**/*.md", "include/**/*.md", "src/**/*.md", "tests/**/*.md", "bench/**/*.md"]
+    for path in files(root, *globs, "examples/**/*.md"):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+                if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
+                    yield f"{path.relative_to(root).as_posix()}:{number}: there is no {target}"
+
+
+def limits(root):
+    """docs/limits.md lists every constant of limits.hpp, with its value."""
+    listed = {}
+    page = root / "docs/limits.md"
+    for line in page.read_text(encoding="utf-8").splitlines() if page.exists() else []:
+        row = re.match(r"\| `(\w+)` \| ([0-9,^ −-]+) \|", line)
+        if row:
+            value = row.group(2).replace(",", "").replace("^", "**").replace("−", "-")
+            listed[row.group(1)] = eval(value)  # digits and operators, says the pattern
+    for source in sources(root, "include/partywall/limits.hpp"):
+        for number, match in source.find(r"\bconstexpr std::\w+ (\w+) = ([^;]+);"):
+            name, value = match.groups()
+            value = eval(re.sub(r"std::\w+\{(\d+)\}|'", r"\1", value))
+            if name not in listed:
+                yield f"{source.name}:{number}: {name} is not in docs/limits.md"
+            elif listed[name] != value:
+                yield f"{source.name}:{number}: {name} is {value}, docs/limits.md says {listed[name]}"
 
 
 def header_budget(root, compiler="g++"):
@@ -410,6 +442,8 @@ CHECKS = [
     own_header_first,
     golden,
     room_readmes,
+    links,
+    limits,
     header_budget,
 ]
 

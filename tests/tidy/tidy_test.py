@@ -65,6 +65,12 @@ class Layers(Tree):
         self.header("ring/a.hpp", "#include <partywall/limits.hpp>\n#include <partywall/partywall.hpp>\n")
         self.assert_finds(tidy.layers, "ring/a.hpp:2")
 
+    def test_the_ground_is_for_everybody_and_uses_no_room(self):
+        self.header("detail/a.hpp", "#include <partywall/os/futex.hpp>\n")
+        self.header("types.hpp", "#include <partywall/detail/b.hpp>\n")
+        self.header("os/a.hpp", "#include <partywall/types.hpp>\n#include <partywall/detail/b.hpp>\n")
+        self.assert_finds(tidy.layers, "detail/a.hpp:1")
+
     def test_a_new_room_must_be_given_a_place(self):
         self.header("attic/a.hpp", "")
         self.assert_finds(tidy.layers, "unknown room 'attic'")
@@ -226,6 +232,26 @@ class RoomReadmes(Tree):
         self.header("wait/a.hpp", "")
         self.header("wait/README.md", "line\n")
         self.assert_finds(tidy.room_readmes, "os/README.md", "ring/README.md:31")
+
+
+class Links(Tree):
+    def test_a_link_leads_somewhere(self):
+        self.write("docs/a.md", "")
+        self.write("README.md", "[a](docs/a.md#part) [b](docs/b.md) [c](https://example.org/x)\n")
+        self.assert_finds(tidy.links, "README.md:1: there is no docs/b.md")
+
+
+class Limits(Tree):
+    def test_every_limit_is_listed_with_its_value(self):
+        self.header(
+            "limits.hpp",
+            "inline constexpr std::size_t a = 200;\n"
+            "inline constexpr std::uint64_t b = (std::uint64_t{1} << 40) - 1;\n"
+            "inline constexpr std::uint32_t c = 3;\n"
+            "inline constexpr std::uint32_t d = 1'000;\n",
+        )
+        self.write("docs/limits.md", "| `a` | 100 | x |\n| `b` | 2^40 − 1 | x |\n| `d` | 1,000 | x |\n")
+        self.assert_finds(tidy.limits, "a is 200", "c is not in")
 
 
 class HeaderBudget(Tree):
