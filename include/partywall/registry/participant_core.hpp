@@ -47,9 +47,9 @@ class participant_core;
 /// Called without any lock held, by any thread that recovers, at the same time by several
 /// processes for the same entry. May call the participant; must not throw.
 struct recovery_hooks {
-    /// The entry's owner is proven dead, or is this participant and has closed the entry: may
-    /// entry and files go now? Once the answer for an entry was yes it must never be no again.
-    /// Missing: yes.
+    /// The entry's owner is proven dead, or it is this participant, which has closed the entry or
+    /// is leaving (then the call comes from the destructor): may entry and files go now? Once the
+    /// answer for an entry was yes it must never be no again. Missing: yes.
     bool (*entry_may_go)(participant_core&, entry_info const&) = nullptr;
     /// The entry stays: reclaim what the dead hold inside its segments. Missing: nothing.
     void (*clean_inside)(participant_core&, entry_info const&) = nullptr;
