@@ -14,8 +14,10 @@
 //       overwritten: credit_end <= min(position, cursors) + cell_count.
 //   I2  `position` is stored before the fence of every scan: a joiner that the scan does not see
 //       reads a position from which I1 protects it (reader_seat::join()).
-//   I3  A cursor that no reader of ours can hold (ahead of the writer, or more than a lap behind)
-//       is a number from a hostile process: it does not count.
+//   I3  A cursor ahead of the writer is a number from a hostile process: it does not count.
+//   I4  A cursor more than a lap behind allows nothing. It is no reader's place, but it may be
+//       the first store of a joiner that was stopped since it read `position`; passing over it
+//       would let the joiner's second reading be older than this scan.
 #pragma once
 
 #include <partywall/ring/readers_layout.hpp>
@@ -35,8 +37,8 @@ class gate {
     /// The reader that allows least, as a scan found it.
     struct laggard {
         std::uint32_t slot = no_slot;
-        owner seen;           ///< its owner word, loaded before its cursor
-        std::uint32_t freed;  ///< its `freed`, loaded before its cursor
+        owner seen;              ///< its owner word, loaded before its cursor
+        std::uint32_t freed = 0; ///< its `freed`, loaded before its cursor
     };
 
     gate() = default;
@@ -86,12 +88,14 @@ class gate {
         if ((cursor & 1) == 0) {
             return; // none, or not a cursor
         }
-        // Cursors carry 63 bits of a position; distances are far smaller.
-        std::uint64_t const behind = (cursor_at(position) - cursor) / 2;
-        if (behind > cell_count_) {
+        // Cursors carry 63 bits of a position; honest distances are far smaller.
+        auto const ahead = static_cast<std::int64_t>(cursor - cursor_at(position));
+        if (ahead > 0) {
             return; // I3
         }
-        if (std::uint64_t const allowed = cell_count_ - behind; allowed < credit) {
+        std::uint64_t const behind = (cursor_at(position) - cursor) / 2;
+        std::uint64_t const allowed = behind < cell_count_ ? cell_count_ - behind : 0; // I4
+        if (allowed < credit) {
             credit = allowed;
             held_by = laggard{index, seen, freed};
         }

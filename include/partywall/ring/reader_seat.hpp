@@ -48,7 +48,9 @@ class reader_seat {
         for (std::uint32_t i = 0; i < count; ++i) {
             owner seen = owners::load(slots[i].owner);
             if (owners::claim(slots[i].owner, seen, ticket)) {
-                // relaxed: published by the exchange to `ready`.
+                // relaxed: published by the exchange to `ready`. I1 is what our own code leaves
+                // behind; a hostile owner may have left a cursor that would hold the writer back.
+                Atomics::store(slots[i].cursor, cursor_none, std::memory_order_relaxed);
                 Atomics::store(slots[i].role, static_cast<std::uint32_t>(role),
                                std::memory_order_relaxed);
                 mine = seen;
@@ -94,9 +96,11 @@ class reader_seat {
         // release: reads of the cells stay before it. Pairs with the acquire in gate::scan().
         Atomics::store(slot_->cursor, cursor_none, std::memory_order_release);
         ring_room();
-        owners::exchange(slot_->owner, owner_, owner_.ticket(), slot_phase::filling);
-        clear_contents(*slot_);
-        owners::exchange(slot_->owner, owner_, 0, slot_phase::free);
+        // It fails only if a hostile process changed the word: then the slot is not ours to clear.
+        if (owners::exchange(slot_->owner, owner_, owner_.ticket(), slot_phase::filling)) {
+            clear_contents(*slot_);
+            owners::exchange(slot_->owner, owner_, 0, slot_phase::free);
+        }
         slot_ = nullptr;
     }
 

@@ -78,8 +78,11 @@ inline constexpr std::uint64_t reader_slots_offset = sizeof(readers_segment);
 
 inline constexpr std::uint64_t readers_fingerprint = layout_fingerprint(
     {readers_layout_version, sizeof(readers_constants), sizeof(reader_slot), reader_slots_offset,
-     offsetof(readers_segment, arm), offsetof(reader_slot, role),
-     offsetof(reader_slot, subscription), offsetof(reader_slot, received),
+     offsetof(readers_constants, slot_count), offsetof(readers_constants, slot_bytes),
+     offsetof(readers_segment, arm), offsetof(reader_slot, owner), offsetof(reader_slot, role),
+     offsetof(reader_slot, subscription), offsetof(reader_slot, subscription_ticket),
+     offsetof(reader_slot, received), offsetof(reader_slot, missed),
+     offsetof(reader_slot, sleeps), offsetof(reader_slot, corrupt),
      offsetof(reader_slot, cursor), offsetof(reader_slot, freed), offsetof(reader_slot, pins)});
 
 } // namespace partywall::inline v0::detail

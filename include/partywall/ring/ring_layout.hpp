@@ -83,14 +83,23 @@ static_assert(offsetof(ring_control, room_arm) == 128);
 static_assert(offsetof(ring_control, position) == 256);
 
 inline constexpr std::uint64_t ring_cells_offset = sizeof(ring_segment);
+// With this, fixed_payload_offset() and stride_for() a payload lies as its type wants it, up to
+// an alignment of spacing_bytes.
+static_assert(ring_cells_offset % spacing_bytes == 0);
 
 inline constexpr std::uint64_t ring_fingerprint = layout_fingerprint(
     {ring_layout_version, sizeof(ring_constants), sizeof(ring_control), ring_cells_offset,
-     offsetof(ring_constants, cell_count), offsetof(ring_constants, stride),
-     offsetof(ring_constants, payload_bytes_max), offsetof(ring_constants, type_fingerprint),
-     offsetof(ring_constants, payload_offset), offsetof(ring_constants, reader_slots),
+     offsetof(ring_constants, start_position), offsetof(ring_constants, cell_count),
+     offsetof(ring_constants, stride), offsetof(ring_constants, payload_bytes_max),
+     offsetof(ring_constants, type_fingerprint), offsetof(ring_constants, payload_offset),
+     offsetof(ring_constants, variable_length), offsetof(ring_constants, overflow),
+     offsetof(ring_constants, fences), offsetof(ring_constants, wakes),
+     offsetof(ring_constants, reader_slots), offsetof(ring_control, rung),
      offsetof(ring_control, room_arm), offsetof(ring_control, position),
-     offsetof(ring_control, closed), offsetof(ring_control, readers_reclaimed)});
+     offsetof(ring_control, closed), offsetof(ring_control, rejected),
+     offsetof(ring_control, blocked_count), offsetof(ring_control, blocked_ns),
+     offsetof(ring_control, wakes), offsetof(ring_control, scans),
+     offsetof(ring_control, readers_reclaimed)});
 
 /// Stamp arithmetic, modulo 2^64.
 constexpr std::uint64_t writing_stamp(std::uint64_t position) noexcept { return 2 * position + 1; }

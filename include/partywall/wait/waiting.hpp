@@ -44,9 +44,12 @@ class wait_list {
   public:
     /// A word whose change brings data.
     bool add_data(os::futex_word const& word) noexcept {
-        data_index_ = count_;
         data_words_ += 1;
-        return add(word);
+        if (!add(word)) {
+            return false;
+        }
+        data_index_ = count_ - 1;
+        return true;
     }
     /// A word whose change ends the wait otherwise: interrupt, a death, a new peer. What does
     /// not fit is left to the slices.
