@@ -111,6 +111,7 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
             continue;
         }
         core.sources_.push_back(std::move(*s));
+        core.words_stale_ = true;
         core.publishers_seen_ += 1;
         changed = true;
     }
@@ -257,7 +258,14 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     if (auto const ok = check(core, *t, e); !ok) {
         return ok.error();
     }
-    // Room first: nothing may fail once the seat is taken.
+    // Room first: nothing may fail once the seat is taken. A lossless subscription reads in place.
+    bool const copies = core.options_.delivery != delivery::lossless || core.options_.history != 0;
+    if (copies && !core.grow_holds(t->geometry.payload_bytes_max)) {
+        return fail(endpoint_errc::no_memory,
+                    "cannot attach to a publisher on topic '" + core.topic_ + "': no memory for " +
+                        std::to_string(core.options_.samples_held_max) + " messages of " +
+                        std::to_string(t->geometry.payload_bytes_max) + " bytes");
+    }
     core.sources_.reserve(core.sources_.size() + 1);
     core.detached_.reserve(core.sources_.size() + core.detached_.size() + 1);
     core.finished_.reserve(core.finished_.size() + core.sources_.size() + 1);

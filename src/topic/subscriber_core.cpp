@@ -7,11 +7,13 @@
 #include "subscriber_wait.hpp"
 
 #include <partywall/name.hpp>
+#include <partywall/os/membarrier.hpp>
 #include <partywall/os/robust_word.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -71,6 +73,7 @@ subscriber_core::create(std::shared_ptr<participant_core> participant, std::stri
     }
     handle core(new subscriber_core);
     core->participant_ = std::move(participant);
+    core->fences_light_ = core->participant_->publisher_may_omit_fence();
     core->topic_ = topic;
     core->type_ = type;
     core->shape_ = shape;
@@ -116,6 +119,24 @@ void subscriber_core::close() noexcept {
     std::uint64_t const back = foreign_.fetch_or(closed_bit, std::memory_order_acq_rel);
     if ((closed_holds_ & ~back) == 0) {
         destroy();
+    }
+}
+
+/// Another thread uses the subscriber from now on. A sample may still be with the thread before,
+/// which may be giving it back this very moment: wait for that, and be sure that whatever it gives
+/// back later it gives back as a stranger (I4).
+void subscriber_core::take_over() noexcept {
+    if (!fences_light_) {
+        return; // user_ stays nobody: every release is a stranger's
+    }
+    // relaxed: ordered by the fence pair.
+    user_.store(&thread_mark, std::memory_order_relaxed);
+    os::heavy_fence(); // pairs with the compiler fence in release()
+    for (hold_slot const& h : holds_) {
+        // acquire: pairs with the release after release_here().
+        while (h.releasing.load(std::memory_order_acquire) != 0) {
+            std::this_thread::yield(); // some ten instructions of a thread of this process
+        }
     }
 }
 
@@ -202,10 +223,23 @@ bool subscriber_core::grow(hold_slot& h, std::uint64_t bytes_max) noexcept {
     h.memory.reset(new (std::nothrow) std::byte[bytes + buffer_alignment]);
     h.capacity = h.memory ? bytes : 0;
     if (!h.memory) {
+        no_memory_ = true;
         return false;
     }
     auto const address = reinterpret_cast<std::uintptr_t>(h.memory.get());
     h.buffer = h.memory.get() + (buffer_alignment - address % buffer_alignment) % buffer_alignment;
+    return true;
+}
+
+/// Buffers of every hold that is not out with a user.
+bool subscriber_core::grow_holds(std::uint64_t bytes_max) noexcept {
+    for (std::uint64_t rest = free_holds_; rest != 0; rest &= rest - 1) {
+        hold_slot& h = holds_[static_cast<std::size_t>(std::countr_zero(rest))];
+        if (h.capacity < bytes_max && !grow(h, bytes_max)) {
+            no_memory_ = false; // said by the caller
+            return false;
+        }
+    }
     return true;
 }
 
@@ -289,6 +323,11 @@ bool subscriber_core::settle(source& s, taken& event) noexcept {
 }
 
 bool subscriber_core::look_around(taken& event) noexcept {
+    if (no_memory_) {
+        no_memory_ = false;
+        event = error(receive_errc::no_memory);
+        return false;
+    }
     bool again = false;
     for (std::size_t i = 0; i < sources_.size();) {
         source& s = *sources_[i];
@@ -374,6 +413,7 @@ void subscriber_core::finish(source& s, taken& event) noexcept {
     auto const at = std::find_if(sources_.begin(), sources_.end(),
                                  [&](auto const& p) { return p.get() == &s; });
     s.detached = true;
+    words_stale_ = true;
     event = error(s.corrupt                ? receive_errc::corrupt
                   : s.dead                 ? receive_errc::peer_died
                   : options_.report_close  ? receive_errc::publisher_closed
@@ -441,6 +481,7 @@ void subscriber_core::remember(taken const& t) noexcept {
     hold_slot& h = holds_.back();
     std::uint64_t const bytes_max = holds_[t.hold].from->reader.geometry().payload_bytes_max;
     if (h.capacity < t.bytes && !grow(h, bytes_max)) {
+        no_memory_ = false; // this value was delivered; only a repetition is not to be had
         last_.error = receive_errc::empty;
         return;
     }
@@ -457,7 +498,8 @@ taken subscriber_core::again() noexcept {
     hold_slot& h = holds_[hold];
     hold_slot const& kept = holds_.back();
     if (h.capacity < last_.bytes && !grow(h, kept.capacity)) {
-        return error(receive_errc::empty);
+        no_memory_ = false;
+        return error(receive_errc::no_memory);
     }
     std::memcpy(h.buffer, kept.buffer, last_.bytes);
     free_holds_ &= free_holds_ - 1;

@@ -75,6 +75,7 @@ receive_errc subscriber_core::prepare_sleep(std::uint64_t until_ns) noexcept {
     }
     wait_list& words = *words_;
     words = wait_list();
+    words_stale_ = false;
     words.add({&futex_of(interrupts_), interrupts_seen_, false});
     // acquire: pairs with the release in kick_sleepers(). Loaded before the re-check collects.
     words.add({&futex_of(kicks()), kicks().load(std::memory_order_acquire), false});
@@ -122,7 +123,9 @@ receive_errc subscriber_core::prepare_sleep(std::uint64_t until_ns) noexcept {
 }
 
 void subscriber_core::sleep(std::uint64_t until_ns) noexcept {
-    words_->park(until_ns);
+    if (!words_stale_) { // the re-check may have let sources go, or found new ones
+        words_->park(until_ns);
+    }
     watch_unnoticed();
 }
 

@@ -47,6 +47,7 @@ std::string_view to_string(receive_errc e) noexcept {
     case receive_errc::too_many_samples: return "too many samples held";
     case receive_errc::refused: return "publisher refused";
     case receive_errc::corrupt: return "corrupt ring";
+    case receive_errc::no_memory: return "no memory";
     case receive_errc::closed: return "closed";
     case receive_errc::forked: return "forked child";
     }

@@ -11,6 +11,8 @@
 //       last sample is gone, everything: the last one out destroys the core.
 //   I3  A source is finished (dead, closed, corrupt) only after a look at its next cell that came
 //       after the end was known and found nothing there.
+//   I4  Plain state is touched by the thread that user_ names, and by a release that began while
+//       it named the releasing thread: the next user waits for those (take_over()).
 #pragma once
 
 #include <partywall/export.hpp>
@@ -201,10 +203,16 @@ class PARTYWALL_API subscriber_core {
 
     /// Gives a sample back. Any thread; after close() too.
     void release(std::uint32_t hold) noexcept {
+        std::atomic<std::uint32_t>& releasing = holds_[hold].releasing;
+        // relaxed: ordered before the look at user_ by the fence pair.
+        releasing.store(1, std::memory_order_relaxed);
+        std_atomics::compiler_fence(); // pairs with the heavy fence in take_over() (I4)
         // relaxed: equal only if this very thread stored it.
         if (user_.load(std::memory_order_relaxed) == &thread_mark) [[likely]] {
             release_here(hold);
+            releasing.store(0, std::memory_order_release); // pairs with take_over()
         } else {
+            releasing.store(0, std::memory_order_relaxed); // nothing was done under it
             release_elsewhere(hold);
         }
     }
@@ -229,6 +237,7 @@ class PARTYWALL_API subscriber_core {
         std::byte* buffer = nullptr;         ///< for copies; `capacity` bytes
         std::uint64_t capacity = 0;
         bool in_place = false;
+        std::atomic<std::uint32_t> releasing{0}; ///< written by the thread that has the sample
     };
 
     subscriber_core();
@@ -243,8 +252,10 @@ class PARTYWALL_API subscriber_core {
     /// What every call begins with: this thread is the user now, and what other threads gave back
     /// is counted.
     void enter() noexcept {
-        // relaxed: only this thread compares it with itself.
-        user_.store(&thread_mark, std::memory_order_relaxed);
+        // relaxed: equal only if this very thread stored it.
+        if (user_.load(std::memory_order_relaxed) != &thread_mark) [[unlikely]] {
+            take_over();
+        }
         // relaxed: a release that is seen late is collected by the next call.
         if (foreign_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             collect();
@@ -312,6 +323,7 @@ class PARTYWALL_API subscriber_core {
         }
     }
 
+    void take_over() noexcept;
     bool go_to_newest(source& s) noexcept;
     void remember(taken const& t) noexcept;
     taken again() noexcept;
@@ -320,6 +332,7 @@ class PARTYWALL_API subscriber_core {
     /// Publishes the cursor of `s`: everything before its oldest held sample (I1).
     void flush(source& s) noexcept;
     bool grow(hold_slot& h, std::uint64_t bytes_max) noexcept;
+    bool grow_holds(std::uint64_t bytes_max) noexcept;
     bool bad_length(source& s) noexcept;
     [[gnu::noinline, gnu::cold]] void refresh_soon() noexcept;
     void publish_counters(source& s) noexcept;
@@ -372,6 +385,9 @@ class PARTYWALL_API subscriber_core {
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
     std::string refusal_;
     bool refused_ = false; ///< not yet reported
+    bool no_memory_ = false;    ///< a buffer could not be had; not yet reported
+    bool words_stale_ = false;  ///< sources changed since words_ was made
+    bool fences_light_ = false; ///< this process registered for membarrier
     taken last_;     ///< latest: what holds_.back() keeps
     source kept_;    ///< latest: where samples of the kept value count as held
     std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for

@@ -51,6 +51,7 @@ enum class receive_errc : std::uint8_t {
     too_many_samples, ///< samples_held_max samples are held: release one
     refused,          ///< a publisher came that cannot be read: see subscriber::refusal()
     corrupt,          ///< a publisher's ring holds what no correct process writes; it was detached
+    no_memory,        ///< no memory for a copy of the message, which is still to be taken
     closed,           ///< the subscriber was closed, or moved from
     forked,           ///< the subscriber belongs to the parent process
 };
