@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "sandbox.hpp"
+
+#include "counts.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <fcntl.h>
+#include <fstream>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdexcept>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+
+namespace partywall::test {
+namespace {
+
+bool write_line(char const* path, std::string const& line) {
+    std::ofstream file(path);
+    file << line << std::flush;
+    return file.good();
+}
+
+long long now_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+} // namespace
+
+bool enter_namespaces(int flags) {
+    if (::unshare(flags) == 0) {
+        return true;
+    }
+    std::string const uid = std::to_string(::geteuid());
+    std::string const gid = std::to_string(::getegid());
+    return errno == EPERM && ::unshare(flags | CLONE_NEWUSER) == 0 &&
+           write_line("/proc/self/setgroups", "deny") &&
+           write_line("/proc/self/uid_map", uid + " " + uid + " 1") &&
+           write_line("/proc/self/gid_map", gid + " " + gid + " 1");
+}
+
+bool mount_tmpfs(std::string const& where, std::string const& options) {
+    // Private first, or the mount would show up in everybody's namespace.
+    return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("partywall-test", where.c_str(), "tmpfs", MS_NOSUID | MS_NODEV,
+                   options.c_str()) == 0;
+}
+
+void forbid_system_call(long number, int error) {
+    std::array<sock_filter, 4> code = {{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        throw std::runtime_error("seccomp: " + std::generic_category().message(errno));
+    }
+}
+
+bool is_asleep(int tid) {
+    std::ifstream file("/proc/self/task/" + std::to_string(tid) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    std::size_t const end = text.rfind(") "); // the name before it may hold anything
+    return end != std::string::npos && text.size() > end + 2 && text[end + 2] == 'S';
+}
+
+namespace detail {
+
+patience::patience()
+    : until_ns_(now_ns() + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                               scaled(std::chrono::seconds(50)))
+                               .count()) {}
+
+void patience::yield() {
+    if (now_ns() > until_ns_) {
+        throw std::runtime_error("what should have happened did not");
+    }
+    std::this_thread::yield();
+}
+
+} // namespace detail
+} // namespace partywall::test

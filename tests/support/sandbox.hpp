@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+// Surroundings that a process cannot leave again; for roles and forked children only.
+#pragma once
+
+#include <string>
+
+namespace partywall::test {
+
+/// unshare(flags), by way of a user namespace where the user may not do it otherwise (in which
+/// the user keeps his ids). False where the machine allows neither: then the test skips.
+/// After CLONE_NEWPID the next fork() is the first process of the namespace.
+bool enter_namespaces(int flags);
+
+/// Mounts an empty tmpfs there, seen by this process only; `options` as for mount(8). Needs a
+/// mount namespace (CLONE_NEWNS) of one's own.
+bool mount_tmpfs(std::string const& where, std::string const& options);
+
+/// From now on system call `number` fails with `error` for this process and its children.
+void forbid_system_call(long number, int error);
+
+/// Waits until `ready()` is true: yields meanwhile. Throws when it takes so long that something
+/// must be broken. For what the kernel does by itself some time after an event.
+template <class Ready>
+void eventually(Ready const& ready);
+
+/// Whether the thread sleeps in the kernel.
+bool is_asleep(int tid);
+
+namespace detail {
+class patience {
+  public:
+    patience();
+    void yield(); ///< throws when it is over
+
+  private:
+    long long until_ns_;
+};
+} // namespace detail
+
+template <class Ready>
+void eventually(Ready const& ready) {
+    for (detail::patience patience; !ready();) {
+        patience.yield();
+    }
+}
+
+} // namespace partywall::test
