@@ -109,8 +109,8 @@ TEST(Participant, IsRefusedABadNameOrDomainWithASentence) {
         EXPECT_EQ(refused.error(), join_errc::bad_name);
         EXPECT_FALSE(refused.error().message.empty());
     }
-    EXPECT_TRUE(participant_core::join(std::string(participant_name_bytes_max, 'a'),
-                                       place(root.path())));
+    EXPECT_TRUE(
+        participant_core::join(std::string(participant_name_bytes_max, 'a'), place(root.path())));
     for (std::string const& domain :
          {std::string("a\0b", 3), std::string(domain_bytes_max + 1, 'a'), std::string("\x80")}) {
         auto const refused = participant_core::join("a", place(root.path(), domain));
@@ -123,7 +123,8 @@ TEST(Participant, StaysInsideTheRootWhateverTheDomainIsCalled) {
     scratch_root const root;
     std::filesystem::create_directory(root.path() + "/root");
     std::filesystem::permissions(root.path() + "/root", std::filesystem::perms::owner_all);
-    for (std::string const domain : {"..", ".", "/", "../../x", ".hidden", "*", "a b", "ü", "%2E"}) {
+    for (std::string const domain :
+         {"..", ".", "/", "../../x", ".hidden", "*", "a b", "ü", "%2E"}) {
         auto const me = participant_core::join("a", place(root.path() + "/root", domain));
         ASSERT_TRUE(me) << domain << ": " << me.error().message;
         EXPECT_EQ((*me)->domain(), domain);

@@ -73,8 +73,8 @@ TEST(Recovery, OfOneEntryIsForThoseWithProof) {
     wait_for_proof(*me, victim.ticket);
     EXPECT_TRUE(me->remove_dead_entry(entry));
     EXPECT_FALSE(me->remove_dead_entry(entry));
-    EXPECT_FALSE(std::filesystem::exists(root.path() + "/d/ring." + std::to_string(victim.ticket) +
-                                         ".1"));
+    EXPECT_FALSE(
+        std::filesystem::exists(root.path() + "/d/ring." + std::to_string(victim.ticket) + ".1"));
 }
 
 TEST(Recovery, FreesSlotsInEveryPhaseOfADeadOwner) {

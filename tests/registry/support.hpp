@@ -21,8 +21,8 @@
 
 namespace partywall::test {
 
-using ::partywall::detail::participant_core;
 using ::partywall::detail::entry_slot;
+using ::partywall::detail::participant_core;
 using ::partywall::detail::recovery_hooks;
 using ::partywall::detail::recovery_report;
 using ::partywall::detail::registry_layout;
@@ -35,9 +35,8 @@ inline join_options place(std::string const& root, std::string const& domain = "
 }
 
 /// Joins or throws, which fails the test.
-inline std::shared_ptr<participant_core> member(std::string const& root,
-                                                std::string const& name = "test",
-                                                recovery_hooks hooks = {}) {
+inline std::shared_ptr<participant_core>
+member(std::string const& root, std::string const& name = "test", recovery_hooks hooks = {}) {
     return participant_core::join(name, place(root), hooks).value();
 }
 
