@@ -80,8 +80,8 @@ result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_inf
     return std::move(*readers);
 }
 
-result<topic_segments, endpoint_failure> attach_topic(directory const& dir,
-                                                      entry_info const& publisher) {
+result<topic_segments, endpoint_failure>
+attach_topic(directory const& dir, entry_info const& publisher, access readers_access) {
     topic_segments t;
     segment_id const id{segment_kind::ring, publisher.owner_ticket, publisher.number};
     auto ring =
@@ -114,7 +114,7 @@ result<topic_segments, endpoint_failure> attach_topic(directory const& dir,
     t.fences = static_cast<fence_pair>(c.fences);
     t.wakes = c.wakes == static_cast<std::uint32_t>(wake::sleepers);
 
-    auto readers = attach_readers(dir, publisher, access::read_write, t.slot_count);
+    auto readers = attach_readers(dir, publisher, readers_access, t.slot_count);
     if (!readers) {
         return readers.error();
     }

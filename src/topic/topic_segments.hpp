@@ -50,8 +50,10 @@ struct topic_segments {
     }
 };
 
+/// `readers`: how the readers segment is mapped; the ring is mapped read-only in any case.
 result<topic_segments, endpoint_failure> attach_topic(directory const& dir,
-                                                      entry_info const& publisher);
+                                                      entry_info const& publisher,
+                                                      access readers = access::read_write);
 /// Only the readers segment, for recovery. Its checked number of slots in `slot_count`.
 result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_info const& publisher,
                                                  access how, std::uint32_t& slot_count);
