@@ -2,6 +2,7 @@
 // What can go wrong with publishers and subscribers, one enum per operation.
 #pragma once
 
+#include <partywall/export.hpp>
 #include <partywall/result.hpp>
 
 #include <cstdint>
@@ -56,9 +57,9 @@ enum class receive_errc : std::uint8_t {
     forked,           ///< the subscriber belongs to the parent process
 };
 
-[[nodiscard]] std::string_view to_string(endpoint_errc e) noexcept;
-[[nodiscard]] std::string_view to_string(send_errc e) noexcept;
-[[nodiscard]] std::string_view to_string(receive_errc e) noexcept;
+[[nodiscard]] PARTYWALL_API std::string_view to_string(endpoint_errc e) noexcept;
+[[nodiscard]] PARTYWALL_API std::string_view to_string(send_errc e) noexcept;
+[[nodiscard]] PARTYWALL_API std::string_view to_string(receive_errc e) noexcept;
 
 template <>
 struct is_error_enum<endpoint_errc> : std::true_type {};
