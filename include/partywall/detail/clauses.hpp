@@ -68,7 +68,6 @@ struct clauses {
         static constexpr bool valid_with =                                                         \
             requires { T{PARTYWALL_ALL(PARTYWALL_CLAUSE, q, r), Probe{}}; };                       \
         static auto types(T& value) {                                                              \
-            /* An error here: T has an anonymous struct; see message_traits<T>::opaque. */         \
             [[maybe_unused]] auto& [PARTYWALL_ALL(PARTYWALL_NAME, q, r)] = value;                  \
             return type_list<PARTYWALL_ALL(PARTYWALL_TYPE, q, r)>{};                               \
         }                                                                                          \

@@ -16,8 +16,8 @@ namespace partywall::inline v0 {
 ///       Change it when the meaning of the bytes changes and the fields don't show it: units,
 ///       the width of a bit field, what a union holds.
 ///   static constexpr bool opaque = true;             // default false.
-///       The fields are neither hashed nor searched for pointers. Needed for aggregates with an
-///       anonymous struct inside (a compiler extension) and those that T{} cannot make.
+///       The fields are neither hashed nor searched for pointers. Needed for aggregates that T{}
+///       cannot make: those with references, or with members without a default constructor.
 template <class T>
 struct message_traits {};
 
