@@ -138,6 +138,10 @@ class subscriber {
     std::uint64_t missed() const noexcept { return core_ ? core_->missed() : 0; }
     /// Why the last publisher that was `refused` cannot be read.
     std::string refusal() const { return core_ ? core_->refusal() : std::string(); }
+    /// The same for programs; means nothing before the first refusal.
+    endpoint_errc refusal_code() const noexcept {
+        return core_ ? core_->refusal_code() : endpoint_errc{};
+    }
 
   private:
     static sample<T> closed() noexcept {

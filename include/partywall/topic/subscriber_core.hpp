@@ -226,6 +226,7 @@ class PARTYWALL_API subscriber_core {
     std::uint64_t received() const noexcept;
     std::uint64_t missed() const noexcept;
     std::string const& refusal() const noexcept { return refusal_; }
+    endpoint_errc refusal_code() const noexcept { return refusal_code_; }
     std::string const& topic() const noexcept { return topic_; }
 
   private:
@@ -384,6 +385,7 @@ class PARTYWALL_API subscriber_core {
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
     std::string refusal_;
+    endpoint_errc refusal_code_{};
     bool refused_ = false; ///< not yet reported
     bool no_memory_ = false;    ///< a buffer could not be had; not yet reported
     bool words_stale_ = false;  ///< sources changed since words_ was made
