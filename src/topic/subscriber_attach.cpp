@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "subscriber_attach.hpp"
 
+#include "subscriber_wait.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -51,10 +53,7 @@ void subscriber_attach::note_ends(subscriber_core& core,
         if (listed || s->ending) {
             continue;
         }
-        // The entry is gone. A publisher that closes says so in its ring first.
-        // acquire: pairs with the release in publisher_core::close().
-        s->dead = std_atomics::load(s->control->closed, std::memory_order_acquire) == 0;
-        s->ending = true;
+        mark_ended(*s); // the entry is gone
         changed = true;
     }
 }
@@ -101,6 +100,7 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
                 !contains(core.refused_by_, e.incarnation)) {
                 core.refused_by_.push_back(e.incarnation);
                 core.refusal_ = s.error().message;
+                core.refusal_code_ = s.error().code;
                 core.refused_ = true;
                 changed = true;
             }
@@ -218,7 +218,6 @@ bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segmen
     if (lossless) {
         s.in_place_from = s.seat.join();
     }
-    s.seat.set_ready();
     return true;
 }
 
@@ -296,10 +295,14 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
         return std::unique_ptr<source>();
     }
     if (ended) {
-        // acquire: pairs with the release in publisher_core::close().
-        s->dead = std_atomics::load(s->control->closed, std::memory_order_acquire) == 0;
+        mark_ended(*s);
     }
     place(core, *s, initial, reserved);
+    if (!reserved && core.options_.delivery != delivery::looking) {
+        // Only now does the subscriber count as there: a publisher that waited for it may send at
+        // once, and that message must not lie before our place.
+        s->seat.set_ready();
+    }
     s->ring_map = std::move(t->ring);
     s->readers_map = std::move(t->readers);
     if (!reserved && core.options_.delivery != delivery::looking) {

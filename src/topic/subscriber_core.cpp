@@ -387,8 +387,7 @@ void subscriber_core::notice_ends() noexcept {
         std::uint32_t const life = s.life.word != nullptr ? os::robust_value(s.life.word) : 0;
         if (os::robust_owner_died(life) ||
             (ask_for_proof && !os::robust_is_held(life) && participant_->proven_dead(s.ticket))) {
-            s.ending = true;
-            s.dead = true;
+            mark_ended(s);
         }
     }
     if (ask_for_proof && !recover_due_.empty()) {

@@ -138,8 +138,7 @@ void subscriber_core::watch_unnoticed() noexcept {
             os::futex_wake(*os::robust_futex(s->life.word), INT_MAX, true);
         } else if (!os::robust_is_held(life) && !s->ending &&
                    participant_->proven_dead(s->ticket)) {
-            s->dead = true;
-            s->ending = true;
+            mark_ended(*s);
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <partywall/topic/subscriber_core.hpp>
+
 #include <atomic>
 #include <cstdint>
 
@@ -11,5 +13,13 @@ namespace partywall::inline v0::detail {
 /// in this process wake and look, which is rare and cheap.
 std::atomic<std::uint32_t>& kicks() noexcept;
 void kick_sleepers() noexcept;
+
+/// There is a sign that the publisher has ended: its death, or that its entry is gone. A publisher
+/// that closed in good order said so before, and by now its process may have left as well.
+inline void mark_ended(source& s) noexcept {
+    // acquire: pairs with the release in publisher_core::close(). Loaded after the sign was seen.
+    s.dead = std_atomics::load(s.control->closed, std::memory_order_acquire) == 0;
+    s.ending = true;
+}
 
 } // namespace partywall::inline v0::detail
