@@ -34,6 +34,7 @@ struct clauses {
 };
 
 // clang-format off
+// NOLINTBEGIN(bugprone-macro-parentheses): `w` is a macro, and clauses are not expressions.
 // Row `q` has the members f_q_0 to f_q_9; `w` makes a clause, a name or a type out of each.
 #define PARTYWALL_FIELDS_1(w, q) w(q, 0)
 #define PARTYWALL_FIELDS_2(w, q) PARTYWALL_FIELDS_1(w, q), w(q, 1)
@@ -87,6 +88,7 @@ PARTYWALL_CLAUSES_ROW(6)
 PARTYWALL_CLAUSES_ROW(7)
 PARTYWALL_CLAUSES_ROW(8)
 PARTYWALL_CLAUSES_ROW(9)
+// NOLINTEND(bugprone-macro-parentheses)
 // clang-format on
 #undef PARTYWALL_CLAUSES_ROW
 #undef PARTYWALL_CLAUSES

@@ -74,21 +74,26 @@ constexpr bool is_tuple_like() noexcept {
     return requires { std::tuple_size<T>::value; };
 }
 
+template <class T>
+constexpr bool is_plain_aggregate() noexcept {
+    return std::is_class_v<T> && std::is_aggregate_v<T> && !is_tuple_like<T>();
+}
+
 /// Whether the members of T can be listed. Opaque types can be, too: who asks decides.
 template <class T>
 constexpr bool has_visible_fields() noexcept {
-    if constexpr (!std::is_class_v<T> || !std::is_aggregate_v<T> || is_tuple_like<T>()) {
-        return false;
-    } else if constexpr (!clauses<T, 0>::valid) {
-        return false;
-    } else {
-        constexpr std::size_t count = count_members<T>();
-        // A further member that `{}` does not initialise, but its own initialiser does.
-        return !clauses<T, count>::more &&
-               !clauses<T, count>::template valid_with<anything_probe> &&
-               !clauses<T, 0>::template valid_with<base_probe<T>> &&
-               !has_unnamed_member<T>(std::make_index_sequence<count>());
+    if constexpr (is_plain_aggregate<T>()) {
+        if constexpr (clauses<T, 0>::valid) {
+            constexpr std::size_t count = count_members<T>();
+            // `more`: too many. `anything`: one that `{}` does not initialise, but its own
+            // initialiser does.
+            return !clauses<T, count>::more &&
+                   !clauses<T, count>::template valid_with<anything_probe> &&
+                   !clauses<T, 0>::template valid_with<base_probe<T>> &&
+                   !has_unnamed_member<T>(std::make_index_sequence<count>());
+        }
     }
+    return false;
 }
 
 /// type_list of the members of T, in their order. Only for types with visible fields.

@@ -61,10 +61,7 @@ constexpr bool any_has_pointer(type_list<T...>) noexcept {
 /// Whether T is, or visibly holds, something that means nothing in another process.
 template <class T>
 constexpr bool has_pointer() noexcept {
-    if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_reference_v<T> ||
-                  std::is_null_pointer_v<T>) {
-        return true;
-    } else if constexpr (is_opaque<T>()) {
+    if constexpr (is_opaque<T>()) {
         return false;
     } else if constexpr (array_like<T>::value) {
         return has_pointer<typename array_like<T>::element>();
@@ -73,7 +70,8 @@ constexpr bool has_pointer() noexcept {
     } else if constexpr (std::is_class_v<T>) {
         return std::ranges::enable_borrowed_range<T>; // string_view, span and their like
     } else {
-        return false;
+        return std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_reference_v<T> ||
+               std::is_null_pointer_v<T>;
     }
 }
 

@@ -26,6 +26,7 @@ struct payload_shape {
 
 template <class T>
 struct payload {
+    static_assert(message_check<T>::passed);
     using element = T;
     static constexpr bool variable_length = false;
     static constexpr payload_shape shape() noexcept {
@@ -44,6 +45,7 @@ struct payload<bytes> {
 
 template <class T>
 struct payload<T[]> {
+    static_assert(message_check<T>::passed);
     using element = T;
     static constexpr bool variable_length = true;
     static constexpr payload_shape shape() noexcept {
