@@ -98,7 +98,7 @@ class ring_reader {
     /// Same with a size that the compiler knows.
     template <std::size_t Bytes>
     bool copy_fixed(std::byte* target) const noexcept {
-        copy_words<Atomics>::load(target, geometry_.payload(position_), Bytes);
+        copy_words<Atomics>::template load_fixed<Bytes>(target, geometry_.payload(position_));
         return still_there(position_);
     }
 

@@ -53,25 +53,16 @@ class ring_writer {
     /// Takes the cell away from readers; afterwards its payload may be written. May be repeated
     /// for the same position (I3).
     std::byte* begin() noexcept {
-        // relaxed: ordered before the payload by the fence.
-        Atomics::store(geometry_.stamp(position_), writing_stamp(position_),
-                       std::memory_order_relaxed);
-        // I1. Pairs with the acquire fence in ring_reader::still_there(): a reader that copied
-        // any byte of the new payload also sees at least this mark when it looks again.
-        Atomics::fence(std::memory_order_release);
-        return geometry_.payload(position_);
+        std::byte* const cell = geometry_.cell(position_);
+        mark(cell, position_);
+        return cell + geometry_.payload_offset;
     }
 
     /// Publishes what was written since begin().
-    void commit() noexcept {
-        // release: I2. Pairs with the acquire in ring_reader::look().
-        Atomics::store(geometry_.stamp(position_), ready_stamp(position_),
-                       std::memory_order_release);
-        position_ += 1;
-    }
+    void commit() noexcept { publish(geometry_.cell(position_), position_); }
     /// Same for a variable-length cell. `bytes` <= payload_bytes_max.
     void commit(std::uint32_t bytes) noexcept {
-        // relaxed: ordered by the release in commit().
+        // relaxed: ordered by the release in publish().
         Atomics::store(geometry_.length(position_), bytes, std::memory_order_relaxed);
         commit();
     }
@@ -79,10 +70,14 @@ class ring_writer {
     /// Fixed-size message: its size is known to the compiler, so small ones go through registers.
     template <class T>
     void put(T const& message) noexcept {
-        std::byte* const payload = begin();
-        copy_words<Atomics>::store(payload, reinterpret_cast<std::byte const*>(&message),
-                                   sizeof(T));
-        commit();
+        // Locals: the compiler must assume that the stores below change our members.
+        std::uint64_t const position = position_;
+        std::byte* const cell = geometry_.cell(position);
+        std::uint32_t const payload_offset = geometry_.payload_offset;
+        mark(cell, position);
+        copy_words<Atomics>::template store_fixed<sizeof(T)>(
+            cell + payload_offset, reinterpret_cast<std::byte const*>(&message));
+        publish(cell, position);
     }
     /// Variable-length message.
     void put(std::byte const* message, std::uint32_t bytes) noexcept {
@@ -92,6 +87,22 @@ class ring_writer {
     }
 
   private:
+    static std::uint64_t& stamp_of(std::byte* cell) noexcept {
+        return *reinterpret_cast<std::uint64_t*>(cell);
+    }
+    static void mark(std::byte* cell, std::uint64_t position) noexcept {
+        // relaxed: ordered before the payload by the fence.
+        Atomics::store(stamp_of(cell), writing_stamp(position), std::memory_order_relaxed);
+        // I1. Pairs with the acquire fence in ring_reader::still_there(): a reader that copied
+        // any byte of the new payload also sees at least this mark when it looks again.
+        Atomics::fence(std::memory_order_release);
+    }
+    void publish(std::byte* cell, std::uint64_t position) noexcept {
+        // release: I2. Pairs with the acquire in ring_reader::look().
+        Atomics::store(stamp_of(cell), ready_stamp(position), std::memory_order_release);
+        position_ = position + 1;
+    }
+
     ring_geometry geometry_;
     std::uint64_t position_ = 0;
 };

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace partywall::inline v0 {
 
@@ -35,6 +36,20 @@ struct copy_words {
         }
     }
 
+    /// The same for a size that the compiler knows: up to four lines without a loop, so that a
+    /// message that was just put together goes through registers.
+    template <std::size_t Bytes>
+    static void store_fixed(std::byte* shared, std::byte const* source) noexcept {
+        if constexpr (Bytes <= unrolled_bytes_max) {
+            auto* words = reinterpret_cast<std::uint64_t*>(shared);
+            [&]<std::size_t... I>(std::index_sequence<I...>) {
+                (store_word<I, Bytes>(words, source), ...);
+            }(std::make_index_sequence<(Bytes + 7) / 8>());
+        } else {
+            store(shared, source, Bytes);
+        }
+    }
+
     /// Shared to private.
     static void load(std::byte* target, std::byte const* shared, std::size_t bytes) noexcept {
         auto const* words = reinterpret_cast<std::uint64_t const*>(shared);
@@ -47,6 +62,37 @@ struct copy_words {
             std::uint64_t const word = Atomics::load(words[whole], std::memory_order_relaxed);
             std::memcpy(target + whole * 8, &word, rest);
         }
+    }
+
+    /// As store_fixed().
+    template <std::size_t Bytes>
+    static void load_fixed(std::byte* target, std::byte const* shared) noexcept {
+        if constexpr (Bytes <= unrolled_bytes_max) {
+            auto const* words = reinterpret_cast<std::uint64_t const*>(shared);
+            [&]<std::size_t... I>(std::index_sequence<I...>) {
+                (load_word<I, Bytes>(target, words), ...);
+            }(std::make_index_sequence<(Bytes + 7) / 8>());
+        } else {
+            load(target, shared, Bytes);
+        }
+    }
+
+  private:
+    static constexpr std::size_t unrolled_bytes_max = 256;
+
+    template <std::size_t I, std::size_t Bytes>
+    static constexpr std::size_t word_bytes = Bytes - I * 8 < 8 ? Bytes - I * 8 : 8;
+
+    template <std::size_t I, std::size_t Bytes>
+    static void store_word(std::uint64_t* words, std::byte const* source) noexcept {
+        std::uint64_t word = 0;
+        std::memcpy(&word, source + I * 8, word_bytes<I, Bytes>);
+        Atomics::store(words[I], word, std::memory_order_relaxed);
+    }
+    template <std::size_t I, std::size_t Bytes>
+    static void load_word(std::byte* target, std::uint64_t const* words) noexcept {
+        std::uint64_t const word = Atomics::load(words[I], std::memory_order_relaxed);
+        std::memcpy(target + I * 8, &word, word_bytes<I, Bytes>);
     }
 };
 
