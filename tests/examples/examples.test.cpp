@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every example runs, shows what it says, and leaves nothing behind. Each program checks itself
+// and says so with its exit code; the tests start them in the orders that matter.
+#include "program.hpp"
+
+#include "support/scratch_root.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <string>
+
+namespace partywall::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Examples : public ::testing::Test {
+  protected:
+    static void expect_success(program& p) {
+        EXPECT_EQ(p.wait(), exited(0)) << "its output:\n" << p.output();
+    }
+    void expect_nothing_left() const {
+        EXPECT_THAT(root.leftovers(), ElementsAre("default/", "default/registry"));
+    }
+    /// Both ends check themselves, whoever comes first.
+    void run_pair(std::string const& first, std::string const& second) {
+        program one(first, {}, root);
+        program two(second, {}, root);
+        expect_success(two);
+        expect_success(one);
+        expect_nothing_left();
+    }
+
+    scratch_root root;
+};
+
+TEST_F(Examples, QuotesReachAViewerThatCameFirst) {
+    run_pair("01_quotes_viewer", "01_quotes_pricer");
+}
+TEST_F(Examples, QuotesReachAViewerThatCameLater) {
+    run_pair("01_quotes_pricer", "01_quotes_viewer");
+}
+TEST_F(Examples, LosslessLogLosesNoLineToASlowKeeper) {
+    run_pair("02_lossless_log_keeper", "02_lossless_log_writer");
+}
+TEST_F(Examples, LatestValueShowsTheNewestReadingOnly) {
+    run_pair("03_latest_value_sensor", "03_latest_value_panel");
+}
+TEST_F(Examples, LoansAndBatchesArriveWhole) {
+    run_pair("05_loans_and_batches_screen", "05_loans_and_batches_camera");
+}
+TEST_F(Examples, RegistryWatchSeesAServiceComeAndGo) {
+    run_pair("06_registry_watch_watcher", "06_registry_watch_service");
+}
+
+TEST_F(Examples, HistoryIsThereForALatecomer) {
+    program station("04_history_station", {}, root);
+    station.expect("100 headlines are out");
+    program latecomer("04_history_latecomer", {}, root);
+    expect_success(latecomer);
+    expect_success(station);
+    expect_nothing_left();
+}
+
+TEST_F(Examples, HistoryFromNobodyIsAnErrorThatSaysSo) {
+    program latecomer("04_history_latecomer", {}, root);
+    EXPECT_EQ(latecomer.wait(), exited(1));
+    EXPECT_THAT(latecomer.output(), HasSubstr("nobody is there"));
+}
+
+TEST_F(Examples, RestartIsFoundByAListenerThatSawTheDeath) {
+    program listener("07_restart_listener", {}, root);
+    program first("07_restart_feed", {"crash"}, root);
+    EXPECT_EQ(first.wait(), killed_by(SIGKILL));
+    program second("07_restart_feed", {}, root);
+    expect_success(second);
+    expect_success(listener);
+    EXPECT_THAT(listener.output(), HasSubstr("the feed died after number 250"));
+    expect_nothing_left();
+}
+
+TEST_F(Examples, SeveralPublishersEachKeepTheirOrder) {
+    program collector("08_several_publishers_collector", {}, root);
+    program one("08_several_publishers_worker", {"1"}, root);
+    program two("08_several_publishers_worker", {"2"}, root);
+    program three("08_several_publishers_worker", {"3"}, root);
+    expect_success(collector);
+    expect_success(one);
+    expect_success(two);
+    expect_success(three);
+    expect_nothing_left();
+}
+
+TEST_F(Examples, StoppingEndsACallThatWouldBlockForAnHour) {
+    program patient("09_stopping_patient", {}, root);
+    patient.expect("waiting");
+    patient.kill(SIGINT);
+    expect_success(patient);
+    expect_nothing_left();
+}
+
+} // namespace
+} // namespace partywall::test
