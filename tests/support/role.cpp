@@ -34,7 +34,7 @@ constexpr int code_check = 99;
 constexpr int code_no_such_role = 96;
 constexpr int code_cannot_execute = 95;
 
-using role_map = std::map<std::string, detail::role_function, std::less<>>;
+using role_map = std::map<std::string, role_registry::role_function, std::less<>>;
 role_map& roles() {
     static role_map all;
     return all;
@@ -311,7 +311,7 @@ void role_check_failed(char const* condition, char const* file, int line) {
     ::_exit(code_check);
 }
 
-namespace detail {
+namespace role_registry {
 bool register_role(char const* name, role_function body) {
     if (!roles().emplace(name, body).second) {
         std::fprintf(stderr, "two roles are named %s\n", name);
@@ -319,6 +319,6 @@ bool register_role(char const* name, role_function body) {
     }
     return true;
 }
-} // namespace detail
+} // namespace role_registry
 
 } // namespace partywall::test

@@ -125,10 +125,10 @@ class child {
 /// Runs the role that the command line asks for; nothing when it asks for none.
 std::optional<int> run_asked_role(int argc, char** argv);
 
-namespace detail {
+namespace role_registry {
 using role_function = int (*)(role_context&);
 bool register_role(char const* name, role_function body);
-} // namespace detail
+} // namespace role_registry
 
 } // namespace partywall::test
 
@@ -137,7 +137,7 @@ bool register_role(char const* name, role_function body);
 #define PARTYWALL_ROLE(name)                                                                       \
     static int partywall_role_##name(::partywall::test::role_context&);                            \
     [[maybe_unused]] static bool const partywall_role_is_registered_##name =                       \
-        ::partywall::test::detail::register_role(#name, partywall_role_##name);                    \
+        ::partywall::test::role_registry::register_role(#name, partywall_role_##name);             \
     static int partywall_role_##name([[maybe_unused]] ::partywall::test::role_context& context)
 
 /// In a role: ends it with exit code 99 and a message when `condition` does not hold.
