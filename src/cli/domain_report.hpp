@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+// Everything that `list` shows, as it was read without joining.
+#pragma once
+
+#include "command.hpp"
+
+#include <partywall/topic/topic_stats.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partywall::cli {
+
+struct publisher_report {
+    entry_info entry;
+    bool alive = true;
+    std::optional<topic_stats> stats; ///< nothing: `problem` says why
+    std::string problem;
+};
+
+struct subscription_report {
+    entry_info entry;
+    bool alive = true;
+};
+
+struct topic_report {
+    std::string name;
+    std::vector<publisher_report> publishers;
+    std::vector<subscription_report> subscriptions;
+};
+
+struct file_report {
+    std::string name;
+    std::uint64_t bytes = 0;
+};
+
+struct domain_report {
+    std::string domain;
+    std::string path;
+    std::uint32_t sequence = 0;
+    std::vector<participant_info> participants; ///< by ticket
+    std::vector<topic_report> topics;           ///< by name
+    std::vector<file_report> files;             ///< by name
+    std::uint64_t bytes_total = 0;
+
+    bool healthy() const;
+};
+
+domain_report read_domain(registry_view const& view);
+
+/// Files of a domain's directory, sorted by name.
+std::vector<file_report> read_files(directory const& where);
+
+char const* policy_name(std::uint32_t policy) noexcept;
+char const* kind_name(reader_kind kind) noexcept;
+
+std::string report_as_text(domain_report const& report);
+/// One record per line, fields separated by tabs, the first one says what it is.
+std::string report_as_plain(domain_report const& report);
+std::string report_as_json(domain_report const& report);
+
+} // namespace partywall::cli

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSL-1.0
+// `list --json`. The schema is an interface (docs/cli.md): fields are added, never changed or
+// removed, unless `version` changes.
+#include "domain_report.hpp"
+
+#include <boost/json.hpp>
+
+namespace partywall::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int schema_version = 1;
+
+/// Whether JSON can hold the bytes as a string.
+bool is_utf8(std::string_view bytes) {
+    while (!bytes.empty()) {
+        auto const lead = static_cast<unsigned char>(bytes[0]);
+        std::size_t const length = lead < 0x80   ? 1
+                                   : lead < 0xc2 ? 0
+                                   : lead < 0xe0 ? 2
+                                   : lead < 0xf0 ? 3
+                                   : lead < 0xf5 ? 4
+                                                 : 0;
+        if (length == 0 || bytes.size() < length) {
+            return false;
+        }
+        std::uint32_t code = length == 1 ? lead : lead & (0x7fU >> length);
+        for (std::size_t i = 1; i < length; ++i) {
+            auto const next = static_cast<unsigned char>(bytes[i]);
+            if ((next & 0xc0) != 0x80) {
+                return false;
+            }
+            code = code << 6 | (next & 0x3f);
+        }
+        bool const overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+        if (overlong || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) {
+            return false;
+        }
+        bytes.remove_prefix(length);
+    }
+    return true;
+}
+
+/// Any bytes: a string, or {"base16": "..."} where JSON has no string for them.
+json::value any_bytes(std::string_view bytes) {
+    if (is_utf8(bytes)) {
+        return json::string(bytes);
+    }
+    std::string hex;
+    for (char const c : bytes) {
+        hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    }
+    return json::object{{"base16", json::string(hex)}};
+}
+
+json::object metadata_of(entry_info const& entry) {
+    json::object all;
+    for (auto const& [key, value] : entry.meta) {
+        all[is_utf8(key) ? key : printable(key)] = any_bytes(value);
+    }
+    return all;
+}
+
+json::object type_of(entry_info const& entry) {
+    return {{"name", any_bytes(entry.type.name)},
+            {"fingerprint", fmt::format("{:016x}", entry.type.fingerprint)},
+            {"bytes", entry.type.size == 0 ? json::value() : json::value(entry.type.size)},
+            {"alignment", entry.type.alignment}};
+}
+
+json::object reader_of(reader_stats const& r) {
+    return {{"participant", r.ticket},
+            {"kind", kind_name(r.kind)},
+            {"received", r.received},
+            {"missed", r.missed},
+            {"lag", r.lag ? json::value(*r.lag) : json::value()},
+            {"sleeps", r.sleeps},
+            {"corrupt", r.corrupt}};
+}
+
+json::object publisher_of(publisher_report const& p) {
+    json::object o{{"participant", p.entry.owner_ticket},
+                   {"number", p.entry.number},
+                   {"incarnation", p.entry.incarnation},
+                   {"alive", p.alive},
+                   {"health", to_string(p.entry.state)},
+                   {"type", type_of(p.entry)},
+                   {"policy", policy_name(p.entry.policy)},
+                   {"depth", p.entry.depth},
+                   {"payload_bytes_max", p.entry.payload_bytes_max},
+                   {"metadata", metadata_of(p.entry)},
+                   {"problem", p.stats ? json::value() : json::value(p.problem)},
+                   {"counters", nullptr},
+                   {"readers", json::array()}};
+    if (p.stats) {
+        topic_stats const& s = *p.stats;
+        o["counters"] = json::object{{"sent", s.sent},
+                                     {"rejected", s.rejected},
+                                     {"blocked_count", s.blocked_count},
+                                     {"blocked_ns", s.blocked_ns},
+                                     {"wakes", s.wakes},
+                                     {"scans", s.scans},
+                                     {"readers_reclaimed", s.readers_reclaimed},
+                                     {"readers_max", s.readers_max},
+                                     {"ring_bytes", s.ring_bytes},
+                                     {"readers_bytes", s.readers_bytes}};
+        json::array& readers = o["readers"].as_array();
+        for (reader_stats const& r : s.readers) {
+            readers.push_back(reader_of(r));
+        }
+    }
+    return o;
+}
+
+json::object subscription_of(subscription_report const& s) {
+    return {{"participant", s.entry.owner_ticket},
+            {"alive", s.alive},
+            {"health", to_string(s.entry.state)},
+            {"delivery", "lossless"},
+            {"type", type_of(s.entry)},
+            {"metadata", metadata_of(s.entry)}};
+}
+
+template <class Items, class Convert>
+json::array array_of(Items const& items, Convert convert) {
+    json::array all;
+    for (auto const& item : items) {
+        all.push_back(convert(item));
+    }
+    return all;
+}
+
+} // namespace
+
+std::string report_as_json(domain_report const& report) {
+    json::object const all{
+        {"format", "partywall-list"},
+        {"version", schema_version},
+        {"domain", report.domain},
+        {"path", any_bytes(report.path)},
+        {"sequence", report.sequence},
+        {"healthy", report.healthy()},
+        {"participants", array_of(report.participants,
+                                  [](participant_info const& p) {
+                                      return json::object{{"ticket", p.ticket},
+                                                          {"pid", p.pid},
+                                                          {"name", p.name},
+                                                          {"alive", p.alive},
+                                                          {"joined_unix_ns", p.start_time_ns}};
+                                  })},
+        {"topics", array_of(report.topics,
+                            [](topic_report const& t) {
+                                return json::object{
+                                    {"name", t.name},
+                                    {"publishers", array_of(t.publishers, publisher_of)},
+                                    {"subscriptions", array_of(t.subscriptions, subscription_of)}};
+                            })},
+        {"files", array_of(report.files,
+                           [](file_report const& f) {
+                               return json::object{{"name", any_bytes(f.name)}, {"bytes", f.bytes}};
+                           })},
+        {"bytes_total", report.bytes_total}};
+    return json::serialize(all) + "\n";
+}
+
+} // namespace partywall::cli

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSL-1.0
+// `list` for people, and `list --plain` for line-oriented tools.
+#include "domain_report.hpp"
+#include "units.hpp"
+
+#include <ctime>
+#include <iterator>
+
+namespace partywall::cli {
+namespace {
+
+using sink = std::back_insert_iterator<std::string>;
+
+std::string time_of(std::uint64_t unix_ns) {
+    auto const seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
+    std::tm parts{};
+    char text[32] = "-";
+    if (::localtime_r(&seconds, &parts) != nullptr) {
+        std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+    }
+    return text;
+}
+
+std::string lag_of(reader_stats const& r) { return r.lag ? std::to_string(*r.lag) : "-"; }
+
+char const* life(bool alive) noexcept { return alive ? "alive" : "dead"; }
+
+std::string show_metadata(entry_info const& entry) {
+    std::string text;
+    for (auto const& [key, value] : entry.meta) {
+        text += (text.empty() ? "" : " ") + printable(key) + "=" + printable(value);
+    }
+    return text;
+}
+
+void show(sink out, publisher_report const& p) {
+    entry_info const& e = p.entry;
+    fmt::format_to(out, "  publisher of {}: {}, {}, type {}, {}, depth {}, messages up to {}\n",
+                   e.owner_ticket, life(p.alive), to_string(e.state), printable(e.type.name),
+                   policy_name(e.policy), e.depth, show_size(e.payload_bytes_max));
+    if (!e.meta.empty()) {
+        fmt::format_to(out, "    metadata: {}\n", show_metadata(e));
+    }
+    if (!p.stats) {
+        fmt::format_to(out, "    PROBLEM: {}\n", printable(p.problem));
+        return;
+    }
+    topic_stats const& s = *p.stats;
+    fmt::format_to(out, "    sent {}, rejected {}, blocked {} times for {}, wakes {}, {}\n", s.sent,
+                   s.rejected, s.blocked_count,
+                   show_duration(std::chrono::nanoseconds(s.blocked_ns)), s.wakes,
+                   show_size(s.ring_bytes + s.readers_bytes));
+    for (reader_stats const& r : s.readers) {
+        fmt::format_to(out, "    reader {}: {}, received {}, missed {}, lag {}, sleeps {}\n",
+                       r.ticket, kind_name(r.kind), r.received, r.missed, lag_of(r), r.sleeps);
+    }
+}
+
+} // namespace
+
+std::string report_as_text(domain_report const& report) {
+    std::string text;
+    sink const out = std::back_inserter(text);
+    fmt::format_to(out, "domain {} in {}\n\nparticipants: {}\n", printable(report.domain),
+                   printable(report.path), report.participants.size());
+    for (participant_info const& p : report.participants) {
+        fmt::format_to(out, "  {:>4}  pid {:<8} {:<6} since {}  {}\n", p.ticket, p.pid,
+                       life(p.alive), time_of(p.start_time_ns), printable(p.name));
+    }
+    fmt::format_to(out, "\ntopics: {}\n", report.topics.size());
+    for (topic_report const& t : report.topics) {
+        fmt::format_to(out, "{}\n", printable(t.name));
+        for (publisher_report const& p : t.publishers) {
+            show(out, p);
+        }
+        for (subscription_report const& s : t.subscriptions) {
+            fmt::format_to(out, "  lossless subscription of {}: {}, type {}\n",
+                           s.entry.owner_ticket, life(s.alive), printable(s.entry.type.name));
+        }
+    }
+    fmt::format_to(out, "\nfiles: {}, {} bytes\n", report.files.size(), report.bytes_total);
+    for (file_report const& f : report.files) {
+        fmt::format_to(out, "  {:>12}  {}\n", f.bytes, printable(f.name));
+    }
+    return text;
+}
+
+std::string report_as_plain(domain_report const& report) {
+    std::string text;
+    sink const out = std::back_inserter(text);
+    fmt::format_to(out, "domain\t{}\t{}\n", printable(report.domain), printable(report.path));
+    for (participant_info const& p : report.participants) {
+        fmt::format_to(out, "participant\t{}\t{}\t{}\t{}\n", p.ticket, p.pid, life(p.alive),
+                       printable(p.name));
+    }
+    for (topic_report const& t : report.topics) {
+        std::string const name = printable(t.name);
+        for (publisher_report const& p : t.publishers) {
+            entry_info const& e = p.entry;
+            topic_stats const s = p.stats.value_or(topic_stats{});
+            fmt::format_to(out, "publisher\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                           name, e.owner_ticket, life(p.alive),
+                           p.stats ? to_string(e.state) : "broken", printable(e.type.name),
+                           policy_name(e.policy), e.depth, e.payload_bytes_max, s.sent, s.rejected,
+                           s.blocked_count, s.blocked_ns, s.wakes);
+            for (reader_stats const& r : s.readers) {
+                fmt::format_to(out, "reader\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name,
+                               e.owner_ticket, r.ticket, kind_name(r.kind), r.received, r.missed,
+                               lag_of(r), r.sleeps);
+            }
+        }
+        for (subscription_report const& s : t.subscriptions) {
+            fmt::format_to(out, "subscription\t{}\t{}\t{}\t{}\n", name, s.entry.owner_ticket,
+                           life(s.alive), printable(s.entry.type.name));
+        }
+    }
+    for (file_report const& f : report.files) {
+        fmt::format_to(out, "file\t{}\t{}\n", printable(f.name), f.bytes);
+    }
+    fmt::format_to(out, "total\t{}\n", report.bytes_total);
+    return text;
+}
+
+} // namespace partywall::cli
