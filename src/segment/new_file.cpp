@@ -84,6 +84,7 @@ result<new_file, int> new_file::make(os::unique_fd at, directory const& where,
         }
         return new_file{std::move(at), std::move(fd), {}};
     }
+    fd.reset(); // the last inode of the file system may be in it
     auto made = make_named(std::move(at), ticket);
     if (made) {
         if (int const error = set_access(made->fd(), where); error != 0) {

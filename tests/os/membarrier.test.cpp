@@ -67,6 +67,14 @@ void reach(std::atomic<std::uint64_t> const& counter, std::uint64_t round) {
     }
 }
 
+/// A few nanoseconds more or less, so that the sides meet in every possible order.
+void linger(std::uint64_t round, std::uint64_t salt) {
+    std::uint64_t const steps = ((round + salt) * 0x9e37'79b9'7f4a'7c15) >> 57;
+    for (std::uint64_t i = 0; i < steps; ++i) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+}
+
 // The shape that every sleeper relies on: each side writes its own word, then reads the other's.
 // Without a fence in between both may read the old value, and the wake-up is lost. One side has
 // only a compiler barrier.
@@ -80,6 +88,7 @@ TEST(MembarrierThreads, OneHeavyFenceReplacesTheFenceOfTheOtherSide) {
     std::thread light([&] {
         for (std::uint64_t round = 1; round <= rounds; ++round) {
             reach(round_of_heavy.value, round);
+            linger(round, 1);
             left.value.store(round, std::memory_order_relaxed);
             std::atomic_signal_fence(std::memory_order_seq_cst);
             light_saw.value.store(right.value.load(std::memory_order_relaxed),
@@ -90,6 +99,8 @@ TEST(MembarrierThreads, OneHeavyFenceReplacesTheFenceOfTheOtherSide) {
     std::uint64_t lost = 0;
     for (std::uint64_t round = 1; round <= rounds; ++round) {
         round_of_heavy.value.store(round, std::memory_order_release);
+        linger(round, 2);
+        linger(round, 3);
         right.value.store(round, std::memory_order_relaxed);
         bool const fenced = heavy_fence();
         std::uint64_t const heavy_saw = left.value.load(std::memory_order_relaxed);

@@ -78,7 +78,7 @@ bool is_asleep(int tid) {
     return end != std::string::npos && text.size() > end + 2 && text[end + 2] == 'S';
 }
 
-namespace detail {
+namespace waiting_detail {
 
 patience::patience()
     : until_ns_(now_ns() + std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -92,5 +92,5 @@ void patience::yield() {
     std::this_thread::yield();
 }
 
-} // namespace detail
+} // namespace waiting_detail
 } // namespace partywall::test

@@ -26,7 +26,7 @@ void eventually(Ready const& ready);
 /// Whether the thread sleeps in the kernel.
 bool is_asleep(int tid);
 
-namespace detail {
+namespace waiting_detail {
 class patience {
   public:
     patience();
@@ -35,11 +35,11 @@ class patience {
   private:
     long long until_ns_;
 };
-} // namespace detail
+} // namespace waiting_detail
 
 template <class Ready>
 void eventually(Ready const& ready) {
-    for (detail::patience patience; !ready();) {
+    for (waiting_detail::patience patience; !ready();) {
         patience.yield();
     }
 }
