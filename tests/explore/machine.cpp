@@ -106,6 +106,7 @@ struct machine::state {
     std::vector<step> trace;
     std::function<void(access&)> mutate;
 
+    static void rewind(fiber& thread);
     void reset(scenario const& what);
     void run();
     std::size_t word(void const* address, std::uint64_t raw);
@@ -131,6 +132,15 @@ machine::machine() : state_(std::make_unique<state>()) { the_machine = this; }
 machine::~machine() { the_machine = nullptr; }
 machine& machine::current() { return *the_machine; }
 
+/// Back to the beginning of its body.
+void machine::state::rewind(fiber& thread) {
+    getcontext(&thread.context);
+    thread.context.uc_stack.ss_sp = thread.stack.data();
+    thread.context.uc_stack.ss_size = thread.stack.size();
+    thread.context.uc_link = nullptr;
+    makecontext(&thread.context, &state::enter, 0);
+}
+
 void machine::state::reset(scenario const& what) {
     thread_count = static_cast<unsigned>(what.threads.size());
     for (auto& values : words) {
@@ -150,11 +160,7 @@ void machine::state::reset(scenario const& what) {
         thread.history = 0;
         thread.counts.clear();
         thread.has_loaded = {};
-        getcontext(&thread.context);
-        thread.context.uc_stack.ss_sp = thread.stack.data();
-        thread.context.uc_stack.ss_size = thread.stack.size();
-        thread.context.uc_link = nullptr;
-        makecontext(&thread.context, &state::enter, 0);
+        rewind(thread);
     }
 }
 
