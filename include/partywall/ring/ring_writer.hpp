@@ -68,8 +68,10 @@ class ring_writer {
     }
 
     /// Fixed-size message: its size is known to the compiler, so small ones go through registers.
+    /// Inlined always: a message that its caller wrote to memory field by field and that is copied
+    /// behind a call would wait for those stores.
     template <class T>
-    void put(T const& message) noexcept {
+    [[gnu::always_inline]] void put(T const& message) noexcept {
         // Locals: the compiler must assume that the stores below change our members.
         std::uint64_t const position = position_;
         std::byte* const cell = geometry_.cell(position);

@@ -30,9 +30,8 @@ struct copy_words {
             Atomics::store(words[i], word, std::memory_order_relaxed);
         }
         if (std::size_t const rest = bytes % 8; rest != 0) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, source + whole * 8, rest);
-            Atomics::store(words[whole], word, std::memory_order_relaxed);
+            Atomics::store(words[whole], gather(source + whole * 8, rest),
+                           std::memory_order_relaxed);
         }
     }
 
@@ -59,8 +58,8 @@ struct copy_words {
             std::memcpy(target + i * 8, &word, 8);
         }
         if (std::size_t const rest = bytes % 8; rest != 0) {
-            std::uint64_t const word = Atomics::load(words[whole], std::memory_order_relaxed);
-            std::memcpy(target + whole * 8, &word, rest);
+            scatter(target + whole * 8, Atomics::load(words[whole], std::memory_order_relaxed),
+                    rest);
         }
     }
 
@@ -78,6 +77,48 @@ struct copy_words {
     }
 
   private:
+    // One to seven bytes in pieces whose sizes the compiler knows: a memcpy of any size would be a
+    // call for every message.
+    static std::uint64_t gather(std::byte const* source, std::size_t bytes) noexcept {
+        std::uint64_t word = 0;
+        unsigned shift = 0;
+        if ((bytes & 4) != 0) {
+            word = piece<std::uint32_t>(source);
+            source += 4;
+            shift = 32;
+        }
+        if ((bytes & 2) != 0) {
+            word |= std::uint64_t{piece<std::uint16_t>(source)} << shift;
+            source += 2;
+            shift += 16;
+        }
+        if ((bytes & 1) != 0) {
+            word |= std::uint64_t{piece<std::uint8_t>(source)} << shift;
+        }
+        return word;
+    }
+    static void scatter(std::byte* target, std::uint64_t word, std::size_t bytes) noexcept {
+        if ((bytes & 4) != 0) {
+            std::memcpy(target, &word, 4);
+            target += 4;
+            word >>= 32;
+        }
+        if ((bytes & 2) != 0) {
+            std::memcpy(target, &word, 2);
+            target += 2;
+            word >>= 16;
+        }
+        if ((bytes & 1) != 0) {
+            std::memcpy(target, &word, 1);
+        }
+    }
+    template <class Piece>
+    static Piece piece(std::byte const* source) noexcept {
+        Piece value;
+        std::memcpy(&value, source, sizeof value);
+        return value;
+    }
+
     static constexpr std::size_t unrolled_bytes_max = 256;
 
     template <std::size_t I, std::size_t Bytes>
