@@ -24,20 +24,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace partywall::inline v0::detail {
 
 /// A private copy of an entry's bytes: consistent, but not checked.
-struct raw_entry {
-    entry_record record;
+template <class Entry>
+struct raw_copy {
+    decltype(Entry::record) record;
     std::uint32_t health;
-    metadata_area meta;
+    std::remove_extent_t<decltype(Entry::meta)> meta;
 };
+using raw_entry = raw_copy<entry_slot>;
 
-template <class Atomics = std_atomics>
+/// `Entry` is a parameter for the sake of the tests that try every interleaving: they cannot do
+/// it with slots of 160 words.
+template <class Atomics = std_atomics, class Entry = entry_slot>
 struct registry_slots {
     using words = copy_words<Atomics>;
     using owners = owner_word<Atomics>;
+    using raw = raw_copy<Entry>;
+    using metadata_bytes = decltype(raw::meta);
 
     /// The slot's contents become visible to others. The caller owns the slot in `filling`.
     static bool publish(std::uint64_t& word, owner& seen) noexcept {
@@ -68,7 +75,7 @@ struct registry_slots {
     }
 
     /// The caller owns the slot in `filling`.
-    static void fill(entry_slot& slot, raw_entry const& entry) noexcept {
+    static void fill(Entry& slot, raw const& entry) noexcept {
         words::store(bytes_of(slot.record), bytes_of(entry.record), sizeof entry.record);
         words::store(bytes_of(slot.meta[0]), bytes_of(entry.meta), sizeof entry.meta);
         Atomics::store(slot.metadata_version, std::uint64_t{0}, std::memory_order_relaxed);
@@ -77,12 +84,12 @@ struct registry_slots {
 
     /// The caller owns the slot, and nobody else of its process is in a set_ of the same slot.
     /// Release: who sees the new health sees what its owner did before.
-    static void set_health(entry_slot& slot, std::uint32_t value) noexcept {
+    static void set_health(Entry& slot, std::uint32_t value) noexcept {
         Atomics::store(slot.health, value, std::memory_order_release);
     }
 
     /// As set_health. Killed anywhere inside, the old metadata stays valid.
-    static void set_metadata(entry_slot& slot, metadata_area const& meta) noexcept {
+    static void set_metadata(Entry& slot, metadata_bytes const& meta) noexcept {
         std::uint64_t const version =
             Atomics::load(slot.metadata_version, std::memory_order_relaxed); // our own word
         // A reader that still copies the area of version - 1, which is rewritten now, and sees
@@ -100,7 +107,7 @@ struct registry_slots {
         return owners::unchanged(slot.owner, seen);
     }
 
-    static bool copy(entry_slot const& slot, owner seen, raw_entry& out) noexcept {
+    static bool copy(Entry const& slot, owner seen, raw& out) noexcept {
         // Acquire: pairs with the release in set_metadata().
         std::uint64_t const version =
             Atomics::load(slot.metadata_version, std::memory_order_acquire);
