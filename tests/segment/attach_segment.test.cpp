@@ -217,7 +217,7 @@ TEST_F(AttachSegment, RefusesAFileWithASecondName) {
 
 TEST_F(AttachSegment, RefusesAnyModeButTheExactOne) {
     plant_segment();
-    for (mode_t const mode : {0644, 0660, 0400, 0700, 04600, 0000, 0666}) {
+    for (mode_t const mode : {0644U, 0660U, 0400U, 0700U, 04600U, 0000U, 0666U}) {
         ASSERT_EQ(::chmod(path_.c_str(), mode), 0);
         std::ostringstream octal;
         octal << "mode 0" << std::oct << (mode == 0 ? 0 : mode);

@@ -85,7 +85,7 @@ TEST_P(CreateSegment, CanBeAttachedBothWays) {
 }
 
 TEST_P(CreateSegment, HasExactPermissionsWhateverTheUmask) {
-    for (mode_t const mask : {0000, 0022, 0077, 0777}) {
+    for (mode_t const mask : {0000U, 0022U, 0077U, 0777U}) {
         test::umask_guard const guard(mask);
         ASSERT_TRUE(create_segment(where_, ring_spec, nullptr, nullptr));
         EXPECT_EQ(test::mode_of(path_), 0600U) << std::oct << mask;

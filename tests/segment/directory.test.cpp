@@ -45,7 +45,7 @@ class Directory : public testing::Test {
 };
 
 TEST_F(Directory, IsMadeWithExactPermissionsWhateverTheUmask) {
-    for (mode_t const mask : {0000, 0022, 0077, 0277, 0777}) {
+    for (mode_t const mask : {0000U, 0022U, 0077U, 0277U, 0777U}) {
         for (sharing const share : {sharing::owner_only, sharing::group}) {
             test::umask_guard const guard(mask);
             auto const made = open(true, share);
@@ -105,7 +105,7 @@ TEST_F(Directory, NamesThatAreNoFileNamesAreRefused) {
 TEST_F(Directory, AnyModeButTheExactOneIsRefusedAndLeftAlone) {
     ASSERT_TRUE(open(true));
     for (std::string const& path : {root_, root_ + "/dom"}) {
-        for (mode_t const mode : {0755, 0770, 0701, 02700, 01700, 0600, 0500}) {
+        for (mode_t const mode : {0755U, 0770U, 0701U, 02700U, 01700U, 0600U, 0500U}) {
             ASSERT_EQ(::chmod(path.c_str(), mode), 0);
             auto const r = open(true);
             ASSERT_FALSE(r) << std::oct << mode;
