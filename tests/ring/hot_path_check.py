@@ -65,7 +65,7 @@ def findings(name, code, seen=()):
                     yield from findings(target, code, (*seen, name))
             elif target not in seen:
                 yield "call", it
-        
+
 
 def main():
     if platform.machine() != "x86_64" or shutil.which("objdump") is None:

@@ -20,6 +20,10 @@ struct probe_message {
 };
 static_assert(sizeof(probe_message) == 56);
 
+struct probe_block {
+    std::uint64_t words[32];
+};
+
 extern "C" {
 
 // hot_*: nothing but loads, stores and arithmetic.
@@ -29,6 +33,8 @@ void hot_publish(ring_writer<>& out, probe_message const& message) { out.put(mes
 void hot_publish_fields(ring_writer<>& out, std::uint64_t number, double bid, double ask) {
     out.put(probe_message{number, bid, ask, {1, 2, 3, 4, 5, 6, 7, 8}});
 }
+
+void hot_publish_block(ring_writer<>& out, probe_block const& message) { out.put(message); }
 
 void hot_publish_loan(ring_writer<>& out, std::uint64_t number) {
     *reinterpret_cast<std::uint64_t*>(out.begin()) = number;
@@ -55,6 +61,10 @@ bool hot_read(ring_reader<>& in, probe_message& message) {
     }
     in.advance();
     return true;
+}
+
+bool hot_read_block(ring_reader<>& in, probe_block& message) {
+    return in.copy_fixed<sizeof message>(reinterpret_cast<std::byte*>(&message));
 }
 
 bool hot_read_bytes(ring_reader<>& in, std::byte* target, std::uint64_t& bytes) {

@@ -8,6 +8,7 @@
 // partywall layouts guarantee that. The private side needs no alignment.
 #pragma once
 
+#include <partywall/limits.hpp>
 #include <partywall/segment/atomics.hpp>
 
 #include <cstddef>
@@ -23,15 +24,18 @@ struct copy_words {
     /// earlier message stays behind in it.
     static void store(std::byte* shared, std::byte const* source, std::size_t bytes) noexcept {
         auto* words = reinterpret_cast<std::uint64_t*>(shared);
-        std::size_t const whole = bytes / 8;
-        for (std::size_t i = 0; i < whole; ++i) {
-            std::uint64_t word;
-            std::memcpy(&word, source + i * 8, 8);
-            Atomics::store(words[i], word, std::memory_order_relaxed);
+        for (; bytes >= line_bytes; bytes -= line_bytes) {
+            store_words<line_bytes>(words, source, std::make_index_sequence<line_bytes / 8>());
+            words += line_bytes / 8;
+            source += line_bytes;
         }
-        if (std::size_t const rest = bytes % 8; rest != 0) {
-            Atomics::store(words[whole], gather(source + whole * 8, rest),
-                           std::memory_order_relaxed);
+        for (; bytes >= 8; bytes -= 8) {
+            store_word<0, 8>(words, source);
+            words += 1;
+            source += 8;
+        }
+        if (bytes != 0) {
+            Atomics::store(*words, gather(source, bytes), std::memory_order_relaxed);
         }
     }
 
@@ -40,10 +44,8 @@ struct copy_words {
     template <std::size_t Bytes>
     static void store_fixed(std::byte* shared, std::byte const* source) noexcept {
         if constexpr (Bytes <= unrolled_bytes_max) {
-            auto* words = reinterpret_cast<std::uint64_t*>(shared);
-            [&]<std::size_t... I>(std::index_sequence<I...>) {
-                (store_word<I, Bytes>(words, source), ...);
-            }(std::make_index_sequence<(Bytes + 7) / 8>());
+            store_words<Bytes>(reinterpret_cast<std::uint64_t*>(shared), source,
+                               std::make_index_sequence<(Bytes + 7) / 8>());
         } else {
             store(shared, source, Bytes);
         }
@@ -52,14 +54,18 @@ struct copy_words {
     /// Shared to private.
     static void load(std::byte* target, std::byte const* shared, std::size_t bytes) noexcept {
         auto const* words = reinterpret_cast<std::uint64_t const*>(shared);
-        std::size_t const whole = bytes / 8;
-        for (std::size_t i = 0; i < whole; ++i) {
-            std::uint64_t const word = Atomics::load(words[i], std::memory_order_relaxed);
-            std::memcpy(target + i * 8, &word, 8);
+        for (; bytes >= line_bytes; bytes -= line_bytes) {
+            load_words<line_bytes>(target, words, std::make_index_sequence<line_bytes / 8>());
+            words += line_bytes / 8;
+            target += line_bytes;
         }
-        if (std::size_t const rest = bytes % 8; rest != 0) {
-            scatter(target + whole * 8, Atomics::load(words[whole], std::memory_order_relaxed),
-                    rest);
+        for (; bytes >= 8; bytes -= 8) {
+            load_word<0, 8>(target, words);
+            words += 1;
+            target += 8;
+        }
+        if (bytes != 0) {
+            scatter(target, Atomics::load(*words, std::memory_order_relaxed), bytes);
         }
     }
 
@@ -67,10 +73,8 @@ struct copy_words {
     template <std::size_t Bytes>
     static void load_fixed(std::byte* target, std::byte const* shared) noexcept {
         if constexpr (Bytes <= unrolled_bytes_max) {
-            auto const* words = reinterpret_cast<std::uint64_t const*>(shared);
-            [&]<std::size_t... I>(std::index_sequence<I...>) {
-                (load_word<I, Bytes>(target, words), ...);
-            }(std::make_index_sequence<(Bytes + 7) / 8>());
+            load_words<Bytes>(target, reinterpret_cast<std::uint64_t const*>(shared),
+                              std::make_index_sequence<(Bytes + 7) / 8>());
         } else {
             load(target, shared, Bytes);
         }
@@ -123,6 +127,19 @@ struct copy_words {
 
     template <std::size_t I, std::size_t Bytes>
     static constexpr std::size_t word_bytes = Bytes - I * 8 < 8 ? Bytes - I * 8 : 8;
+
+    // Unrolled by hand, since the compiler leaves loops of atomic accesses as they are, and inlined
+    // always, so that the addresses stay in registers.
+    template <std::size_t Bytes, std::size_t... I>
+    [[gnu::always_inline]] static void store_words(std::uint64_t* words, std::byte const* source,
+                                                   std::index_sequence<I...>) noexcept {
+        (store_word<I, Bytes>(words, source), ...);
+    }
+    template <std::size_t Bytes, std::size_t... I>
+    [[gnu::always_inline]] static void load_words(std::byte* target, std::uint64_t const* words,
+                                                  std::index_sequence<I...>) noexcept {
+        (load_word<I, Bytes>(target, words), ...);
+    }
 
     template <std::size_t I, std::size_t Bytes>
     static void store_word(std::uint64_t* words, std::byte const* source) noexcept {
