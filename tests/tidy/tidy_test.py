@@ -218,7 +218,8 @@ class Golden(Tree):
     def test_a_layout_without_a_golden_test_and_a_file_that_nobody_reads(self):
         self.header("ring/a_layout.hpp", "")
         self.header("ring/b_layout.hpp", "")
-        self.write("tests/golden/a.test.cpp", '#include <partywall/ring/a_layout.hpp>\n"a_v1.bin"\n')
+        self.header("ring/c_layout.hpp", "")
+        self.write("tests/golden/a.test.cpp", '#include <partywall/ring/a_layout.hpp>\n"a_v1.bin" "c_v1.hex"\n')
         self.write("tests/golden/a_v1.bin", "")
         self.write("tests/golden/b_v1.bin", "")
         self.assert_finds(tidy.golden, "b_layout.hpp", "b_v1.bin")
