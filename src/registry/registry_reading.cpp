@@ -36,6 +36,25 @@ bool is_usable(owner seen) noexcept {
     return seen.phase() == slot_phase::ready && seen.ticket() != 0;
 }
 
+bool copy_all(participant_slot const& slot, owner seen, participant_record& raw) noexcept {
+    return slots::copy(slot, seen, raw);
+}
+
+/// Whether an entry is there never depends on its metadata: if the owner replaces them faster
+/// than we can read, they read as none.
+bool copy_all(entry_slot const& slot, owner seen, raw_entry& raw) noexcept {
+    if (!slots::copy(slot, seen, raw)) {
+        return false;
+    }
+    for (int attempt = 0; attempt < attempts_max; ++attempt) {
+        if (slots::copy_metadata(slot, seen, raw.meta)) {
+            return true;
+        }
+    }
+    raw.meta.bytes = 0;
+    return true;
+}
+
 template <class Info, class Raw, class Slot, class Decode>
 slot_reading<Info> read_slot(Slot const& slot, Decode decode) {
     for (int attempt = 0; attempt < attempts_max; ++attempt) {
@@ -44,7 +63,7 @@ slot_reading<Info> read_slot(Slot const& slot, Decode decode) {
             return {reading::not_ready, seen, std::nullopt};
         }
         Raw raw;
-        if (slots::copy(slot, seen, raw)) {
+        if (copy_all(slot, seen, raw)) {
             std::optional<Info> info = decode(raw, seen);
             reading const outcome = info ? reading::value : reading::corrupt;
             return {outcome, seen, std::move(info)};

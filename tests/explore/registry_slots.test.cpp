@@ -47,14 +47,16 @@ slots::raw entry_of(std::uint64_t value) {
 
 void read(machine& run, small_entry const& slot) {
     owner const seen = slots::owners::load(slot.owner);
-    slots::raw copy;
-    if (seen.phase() != slot_phase::ready || !slots::copy(slot, seen, copy)) {
+    if (seen.phase() != slot_phase::ready) {
         return;
     }
-    if (copy.record[0] != copy.record[1] || copy.record[0] != seen.ticket()) {
+    slots::raw copy;
+    if (slots::copy(slot, seen, copy) &&
+        (copy.record[0] != copy.record[1] || copy.record[0] != seen.ticket())) {
         run.fail("a record that is torn, or of another owner");
     }
-    if (copy.meta.words[0] != copy.meta.words[1] || copy.meta.words[0] < seen.ticket()) {
+    if (slots::copy_metadata(slot, seen, copy.meta) &&
+        (copy.meta.words[0] != copy.meta.words[1] || copy.meta.words[0] < seen.ticket())) {
         run.fail("metadata that is torn, or of another owner");
     }
 }

@@ -4,6 +4,7 @@
 
 #include <partywall/registry/registry_slots.hpp>
 
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -317,6 +318,33 @@ TEST(Entries, OfSeveralThreadsOfOneParticipantDoNotDisturbEachOther) {
         thread.join();
     }
     EXPECT_EQ(slots_in_use(*registry_bytes(me->dir())), 1U);
+}
+
+// Whether an entry is there decides about other people's messages; so it may not depend on how
+// often its owner replaces the metadata.
+TEST(Entries, AreAlwaysFoundWhileTheirOwnerRewritesTheMetadataWithoutPause) {
+    scratch_root const root;
+    auto const writer = member(root.path());
+    auto const reader = member(root.path());
+    entry_info entry = writer->add_entry(publisher_spec("a")).value();
+    std::atomic<bool> stop{false};
+    std::thread rewriting([&] {
+        for (int round = 0; !stop; ++round) {
+            std::string const value(static_cast<std::size_t>(round % 300), 'v');
+            EXPECT_TRUE(writer->set_metadata(entry, {{"a", value}, {"b", value.substr(0, 50)}}));
+        }
+    });
+    int found = 0;
+    for (int i = 0; i < 3000; ++i) {
+        auto const all = reader->entries(entry_kind::topic_publisher, "a");
+        found += all.size() == 1 ? 1 : 0;
+        if (all.size() == 1 && !all[0].meta.empty()) {
+            EXPECT_EQ(all[0].meta.at(0).second.substr(0, 50), all[0].meta.at(1).second);
+        }
+    }
+    stop = true;
+    rewriting.join();
+    EXPECT_EQ(found, 3000);
 }
 
 // What the hook says about closed entries.

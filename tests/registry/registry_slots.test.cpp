@@ -17,6 +17,10 @@ using namespace detail;
 using slots = registry_slots<>;
 using owners = owner_word<>;
 
+bool copy_all(entry_slot const& slot, owner seen, raw_entry& out) {
+    return slots::copy(slot, seen, out) && slots::copy_metadata(slot, seen, out.meta);
+}
+
 raw_entry pattern(std::uint8_t byte) {
     raw_entry entry;
     std::memset(&entry, byte, sizeof entry);
@@ -44,7 +48,7 @@ TEST(RegistrySlots, GoFromFreeThroughFillingReadyCleaningToFree) {
     ASSERT_TRUE(slots::publish(slot->owner, seen));
     EXPECT_EQ(owners::load(slot->owner), owner::make(7, slot_phase::ready, 2));
     raw_entry read;
-    ASSERT_TRUE(slots::copy(*slot, seen, read));
+    ASSERT_TRUE(copy_all(*slot, seen, read));
     EXPECT_TRUE(is_pattern(read, 0x11));
     ASSERT_TRUE(slots::take(slot->owner, seen, 9));
     EXPECT_EQ(owners::load(slot->owner), owner::make(9, slot_phase::cleaning, 3));
@@ -73,7 +77,7 @@ TEST(RegistrySlots, CountEveryChangeAcrossTheWrapOfTheSequence) {
     ASSERT_TRUE(slots::publish(slot.owner, seen));
     EXPECT_EQ(seen, owner::make(ticket_max, slot_phase::ready, 0));
     raw_entry read;
-    EXPECT_TRUE(slots::copy(slot, seen, read));
+    EXPECT_TRUE(copy_all(slot, seen, read));
     EXPECT_TRUE(is_pattern(read, 0x22));
     ASSERT_TRUE(slots::take(slot.owner, seen, 1));
     ASSERT_TRUE(slots::finish(slot, seen));
@@ -110,13 +114,13 @@ TEST(RegistrySlots, KeepTheOldMetadataWholeUntilTheNewIsWhole) {
     // An owner that is killed while it rewrites: the area that is not valid holds anything.
     std::memset(static_cast<void*>(&slot.meta[1]), 0x77, sizeof slot.meta[1]);
     raw_entry read;
-    ASSERT_TRUE(slots::copy(slot, seen, read));
+    ASSERT_TRUE(copy_all(slot, seen, read));
     EXPECT_TRUE(is_pattern(read, 0x11));
     slots::set_metadata(slot, pattern(0x33).meta);
-    ASSERT_TRUE(slots::copy(slot, seen, read));
+    ASSERT_TRUE(copy_all(slot, seen, read));
     EXPECT_TRUE(has_metadata(read, 0x33));
     slots::set_metadata(slot, pattern(0x44).meta);
-    ASSERT_TRUE(slots::copy(slot, seen, read));
+    ASSERT_TRUE(copy_all(slot, seen, read));
     EXPECT_TRUE(has_metadata(read, 0x44));
 }
 
@@ -130,6 +134,7 @@ TEST(RegistrySlots, GiveNoCopyForAWordThatIsNotThereAnyMore) {
     slots::take(slot.owner, seen, 7);
     raw_entry read;
     EXPECT_FALSE(slots::copy(slot, old, read));
+    EXPECT_FALSE(slots::copy_metadata(slot, old, read.meta));
 }
 
 // One owner that claims, rewrites metadata and frees without end, readers that copy: every copy
@@ -149,7 +154,7 @@ TEST(RegistrySlotsThreads, AreNeverReadTorn) {
             while (!stop.load(std::memory_order_relaxed)) {
                 owner const seen = owners::load(slot->owner);
                 raw_entry read;
-                if (seen.phase() == slot_phase::ready && slots::copy(*slot, seen, read)) {
+                if (seen.phase() == slot_phase::ready && copy_all(*slot, seen, read)) {
                     whole.fetch_add(1, std::memory_order_relaxed);
                     if (!uniform(&read.record, sizeof read.record) ||
                         !uniform(&read.meta, sizeof read.meta)) {

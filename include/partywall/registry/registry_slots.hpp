@@ -93,29 +93,35 @@ struct registry_slots {
         std::uint64_t const version =
             Atomics::load(slot.metadata_version, std::memory_order_relaxed); // our own word
         // A reader that still copies the area of version - 1, which is rewritten now, and sees
-        // any of it, must then see `version`: pairs with the acquire fence in copy().
+        // any of it, must then see `version`: pairs with the acquire fence in copy_metadata().
         Atomics::fence(std::memory_order_release);
         words::store(bytes_of(slot.meta[(version + 1) % 2]), bytes_of(meta), sizeof meta);
-        // Pairs with the acquire load in copy().
+        // Pairs with the acquire load in copy_metadata().
         Atomics::store(slot.metadata_version, version + 1, std::memory_order_release);
     }
 
-    /// Copies the contents that belong to `seen`, an acquire-loaded word. Returns whether the
-    /// copy is whole; nothing in it is checked.
+    /// These copy the contents that belong to `seen`, an acquire-loaded word, and return whether
+    /// the copy is whole; nothing in it is checked.
     static bool copy(participant_slot const& slot, owner seen, participant_record& out) noexcept {
         words::load(bytes_of(out), bytes_of(slot.record), sizeof out);
         return owners::unchanged(slot.owner, seen);
     }
 
+    /// The record and the health: whether it succeeds depends on the owner word alone.
     static bool copy(Entry const& slot, owner seen, raw& out) noexcept {
-        // Acquire: pairs with the release in set_metadata().
-        std::uint64_t const version =
-            Atomics::load(slot.metadata_version, std::memory_order_acquire);
-        words::load(bytes_of(out.meta), bytes_of(slot.meta[version % 2]), sizeof out.meta);
         words::load(bytes_of(out.record), bytes_of(slot.record), sizeof out.record);
         // Acquire: pairs with the release in set_health().
         out.health = Atomics::load(slot.health, std::memory_order_acquire);
-        // unchanged() has the acquire fence that keeps the copies before both re-loads.
+        return owners::unchanged(slot.owner, seen);
+    }
+
+    /// The metadata. Fails also when the owner replaced it meanwhile: try again.
+    static bool copy_metadata(Entry const& slot, owner seen, metadata_bytes& out) noexcept {
+        // Acquire: pairs with the release in set_metadata().
+        std::uint64_t const version =
+            Atomics::load(slot.metadata_version, std::memory_order_acquire);
+        words::load(bytes_of(out), bytes_of(slot.meta[version % 2]), sizeof out);
+        // unchanged() has the acquire fence that keeps the copy before both re-loads.
         return owners::unchanged(slot.owner, seen) &&
                Atomics::load(slot.metadata_version, std::memory_order_relaxed) == version;
     }
