@@ -53,16 +53,9 @@ std::uint64_t random_number() noexcept {
     return number;
 }
 
-/// Exact permissions whatever the umask, and the group that everybody expects. 0 or errno.
-int set_access(int fd, directory const& where) noexcept {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) {
-        return errno;
-    }
-    if (where.share() == sharing::group && status.st_gid != where.group() &&
-        ::fchown(fd, static_cast<uid_t>(-1), where.group()) != 0) {
-        return errno;
-    }
+/// Exact permissions whatever the umask; the group is the directory's, which has the set-group-id
+/// bit where that matters. 0 or errno.
+int set_mode(int fd, directory const& where) noexcept {
     return ::fchmod(fd, where.file_mode()) == 0 ? 0 : errno;
 }
 
@@ -79,7 +72,7 @@ result<new_file, int> new_file::make(os::unique_fd at, directory const& where,
         }
     }
     if (fd && can_link(fd.get())) {
-        if (int const error = set_access(fd.get(), where); error != 0) {
+        if (int const error = set_mode(fd.get(), where); error != 0) {
             return error;
         }
         return new_file{std::move(at), std::move(fd), {}};
@@ -87,7 +80,7 @@ result<new_file, int> new_file::make(os::unique_fd at, directory const& where,
     fd.reset(); // the last inode of the file system may be in it
     auto made = make_named(std::move(at), ticket);
     if (made) {
-        if (int const error = set_access(made->fd(), where); error != 0) {
+        if (int const error = set_mode(made->fd(), where); error != 0) {
             return error;
         }
     }
@@ -135,9 +128,7 @@ int new_file::publish(char const* name) noexcept {
     if (::renameat2(at_.get(), temporary_.c_str(), at_.get(), name, RENAME_NOREPLACE) != 0) {
         return errno;
     }
-    temporary_.clear();
-    // A mapping keeps the file open, and so the lock; nobody needs it any more.
-    ::flock(fd_.get(), LOCK_UN);
+    temporary_.clear(); // a mapping may keep the lock alive; under this name nobody asks for it
     return 0;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <partywall/os/membarrier.hpp>
 
+#include <partywall/os/clock.hpp>
+
 #include "support/counts.hpp"
 #include "support/role.hpp"
 #include "support/sandbox.hpp"
@@ -58,57 +60,51 @@ TEST(Membarrier, AForkedChildRegistersAnew) {
     EXPECT_EQ(status, 0);
 }
 
-/// Spins a little, for both sides should meet in the same nanoseconds, and then makes room.
-void reach(std::atomic<std::uint64_t> const& counter, std::uint64_t round) {
-    for (int i = 0; counter.load(std::memory_order_acquire) < round; ++i) {
-        if (i > 1'000) {
-            std::this_thread::yield();
-        }
-    }
-}
-
-/// A few nanoseconds more or less, so that the sides meet in every possible order.
-void linger(std::uint64_t round, std::uint64_t salt) {
-    std::uint64_t const steps = ((round + salt) * 0x9e37'79b9'7f4a'7c15) >> 57;
-    for (std::uint64_t i = 0; i < steps; ++i) {
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-    }
-}
-
 // The shape that every sleeper relies on: each side writes its own word, then reads the other's.
-// Without a fence in between both may read the old value, and the wake-up is lost. One side has
-// only a compiler barrier.
+// Without fences both may read the old value, and a wake-up is lost. Here one side has only a
+// compiler barrier, and runs as fast as it can: its stores queue up in its processor, and the
+// other side's heavy fence must flush them.
 TEST(MembarrierThreads, OneHeavyFenceReplacesTheFenceOfTheOtherSide) {
     ASSERT_TRUE(register_membarrier());
-    std::uint64_t const rounds = test::count(20'000, 500'000);
-    struct alignas(128) line {
+    struct alignas(128) word {
         std::atomic<std::uint64_t> value{0};
     };
-    line left, right, light_saw, round_of_light, round_of_heavy;
+    word left;           // light side: number of its step
+    word right;          // heavy side: number of its round
+    word first_that_saw; // light side's step that first saw the round ...
+    word seen;           // ... after this says which round it saw
+    std::atomic<bool> done{false};
     std::thread light([&] {
-        for (std::uint64_t round = 1; round <= rounds; ++round) {
-            reach(round_of_heavy.value, round);
-            linger(round, 1);
-            left.value.store(round, std::memory_order_relaxed);
+        std::uint64_t round = 0;
+        for (std::uint64_t step = 1; !done.load(std::memory_order_relaxed); ++step) {
+            left.value.store(step, std::memory_order_relaxed);
             std::atomic_signal_fence(std::memory_order_seq_cst);
-            light_saw.value.store(right.value.load(std::memory_order_relaxed),
-                                  std::memory_order_relaxed);
-            round_of_light.value.store(round, std::memory_order_release);
+            std::uint64_t const now = right.value.load(std::memory_order_relaxed);
+            if (now != round) {
+                round = now;
+                first_that_saw.value.store(step, std::memory_order_relaxed);
+                seen.value.store(round, std::memory_order_release);
+            }
         }
     });
+    // A round takes microseconds where both sides have a processor, and much longer where not.
+    std::uint64_t const rounds = test::count(5'000, 300'000);
+    std::uint64_t const enough_ns = monotonic_ns() + test::count(2, 60) * 1'000'000'000;
     std::uint64_t lost = 0;
-    for (std::uint64_t round = 1; round <= rounds; ++round) {
-        round_of_heavy.value.store(round, std::memory_order_release);
-        linger(round, 2);
-        linger(round, 3);
+    for (std::uint64_t round = 1; round <= rounds && (round <= 100 || monotonic_ns() < enough_ns);
+         ++round) {
         right.value.store(round, std::memory_order_relaxed);
-        bool const fenced = heavy_fence();
-        std::uint64_t const heavy_saw = left.value.load(std::memory_order_relaxed);
-        reach(round_of_light.value, round);
-        bool const nobody_saw =
-            heavy_saw < round && light_saw.value.load(std::memory_order_relaxed) < round;
-        lost += fenced && nobody_saw ? 1 : 0;
+        EXPECT_TRUE(heavy_fence());
+        std::uint64_t const step = left.value.load(std::memory_order_relaxed);
+        for (int i = 0; seen.value.load(std::memory_order_acquire) < round; ++i) {
+            if (i > 1'000) {
+                std::this_thread::yield();
+            }
+        }
+        // The step before did not see the round; so its store must have been seen by us.
+        lost += step + 1 < first_that_saw.value.load(std::memory_order_relaxed) ? 1 : 0;
     }
+    done.store(true);
     light.join();
     EXPECT_EQ(lost, 0U);
 }

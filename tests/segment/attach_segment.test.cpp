@@ -3,6 +3,7 @@
 // for, not followed and not changed.
 #include <partywall/segment/segment.hpp>
 
+#include "support/counts.hpp"
 #include "support/role.hpp"
 #include "support/scratch_root.hpp"
 #include "umask_guard.hpp"
@@ -11,16 +12,20 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <sstream>
+#include <stop_token>
 #include <string>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
 
 namespace partywall {
@@ -310,6 +315,38 @@ TEST_F(AttachSegment, RefusesASegmentUnderTheNameOfAnother) {
 TEST_F(AttachSegment, LeavesReservedBytesToLaterReleasesOfTheSameVersion) {
     plant_header([](segment_header& h) { h.reserved[8] = 1; });
     EXPECT_TRUE(attach_segment(where_, expected, access::read_only));
+}
+
+TEST_F(AttachSegment, IsNotFooledByWhatIsExchangedUnderItsEyes) {
+    // A perfect segment, but under another name: only a link, followed, leads there.
+    plant_segment();
+    fs::rename(path_, target_);
+    plant_segment();
+    auto const good = os::identity_of(path_.c_str());
+    std::string const link = root_.path() + "/link";
+    std::string const fifo = root_.path() + "/fifo";
+    fs::create_symlink(target_, link);
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    std::jthread const attacker([&](std::stop_token const& stop) {
+        while (!stop.stop_requested()) {
+            for (std::string const& other : {link, link, fifo, fifo}) { // there and back again
+                ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE);
+            }
+        }
+    });
+    std::uint64_t taken = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t const tries = test::count(10'000, 300'000);
+    for (std::uint64_t i = 0; i < tries || taken == 0 || refused == 0; ++i) {
+        auto const r = attach_segment(where_, expected, access::read_only);
+        if (r) {
+            ++taken;
+            ASSERT_EQ(r->identity(), good);
+        } else {
+            ++refused;
+            ASSERT_EQ(r.error().code, segment_errc::wrong_type) << r.error().message;
+        }
+    }
 }
 
 PARTYWALL_ROLE(attaches_without_descriptors) {
