@@ -42,12 +42,13 @@ class participant {
     [[nodiscard]] result<partywall::publisher<T>, failure<endpoint_errc>>
     publisher(std::string_view topic, publisher_options const& options = {}) const {
         static_assert(detail::message_check<T>::passed);
-        auto core = detail::publisher_core::create(core_, topic, detail::type_info_of<T>(),
-                                                   detail::payload<T>::shape(), options);
+        failure<endpoint_errc> why;
+        auto core = detail::publisher_core::create(core_, topic, detail::type_facts_of<T>(),
+                                                   detail::payload<T>::shape(), options, why);
         if (!core) {
-            return std::move(core).error();
+            return why;
         }
-        return partywall::publisher<T>(std::move(*core));
+        return partywall::publisher<T>(std::move(core));
     }
 
     /// A subscription to a topic, whose publishers may come later. See subscriber<T>.
@@ -57,22 +58,24 @@ class participant {
     template <class T>
     [[nodiscard]] result<partywall::subscriber<T>, failure<endpoint_errc>>
     subscriber(std::string_view topic, subscriber_options const& options = {}) const {
-        auto core = make_subscriber<T>(topic, options, false);
+        failure<endpoint_errc> why;
+        auto core = make_subscriber<T>(topic, options, false, why);
         if (!core) {
-            return std::move(core).error();
+            return why;
         }
-        return partywall::subscriber<T>(std::move(*core));
+        return partywall::subscriber<T>(std::move(core));
     }
 
     /// The newest value of a topic. See latest<T>. Errors: as subscriber().
     template <class T>
     [[nodiscard]] result<partywall::latest<T>, failure<endpoint_errc>>
     latest(std::string_view topic, subscriber_options const& options = {}) const {
-        auto core = make_subscriber<T>(topic, options, true);
+        failure<endpoint_errc> why;
+        auto core = make_subscriber<T>(topic, options, true, why);
         if (!core) {
-            return std::move(core).error();
+            return why;
         }
-        return partywall::latest<T>(std::move(*core));
+        return partywall::latest<T>(std::move(core));
     }
 
     /// Everything that the registry holds now. May throw std::bad_alloc, as the next two.
@@ -109,11 +112,12 @@ class participant {
         : core_(std::move(core)) {}
 
     template <class T>
-    result<detail::subscriber_core::handle, failure<endpoint_errc>>
-    make_subscriber(std::string_view topic, subscriber_options const& options, bool latest) const {
+    detail::subscriber_core::handle make_subscriber(std::string_view topic,
+                                                    subscriber_options const& options, bool latest,
+                                                    failure<endpoint_errc>& why) const noexcept {
         static_assert(detail::message_check<T>::passed);
-        return detail::subscriber_core::create(core_, topic, detail::type_info_of<T>(),
-                                               detail::payload<T>::shape(), options, latest);
+        return detail::subscriber_core::create(core_, topic, detail::type_facts_of<T>(),
+                                               detail::payload<T>::shape(), options, latest, why);
     }
 
     std::shared_ptr<detail::participant_core> core_;

@@ -16,6 +16,14 @@
 #include <utility>
 
 namespace partywall::inline v0::detail {
+
+/// What the options amount to.
+struct publisher_plan {
+    ring_geometry geometry;
+    ring_constants constants{};
+    std::uint32_t slot_count = 0;
+};
+
 namespace {
 
 constexpr std::uint64_t question_interval_ns = 1'000'000; ///< "does the laggard live?"
@@ -32,13 +40,8 @@ void add(std::uint64_t& word, std::uint64_t amount) noexcept {
                        std::memory_order_relaxed);
 }
 
-struct plan {
-    ring_geometry geometry;
-    ring_constants constants{};
-    std::uint32_t slot_count = 0;
-};
-
-result<plan, endpoint_failure> make_plan(std::string_view topic, payload_shape const& shape,
+result<publisher_plan, endpoint_failure>
+make_plan(std::string_view topic, payload_shape const& shape,
                                          publisher_options const& o, type_info const& type,
                                          bool may_omit_fence) {
     auto const bad = [&](std::string reason) {
@@ -68,7 +71,7 @@ result<plan, endpoint_failure> make_plan(std::string_view topic, payload_shape c
     if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
         return bad("a duration is negative");
     }
-    plan p;
+    publisher_plan p;
     p.geometry.cell_count = std::max(cells_min, std::bit_ceil(o.depth));
     p.geometry.payload_offset = shape.payload_offset;
     p.geometry.payload_bytes_max = payload_max;
@@ -99,7 +102,7 @@ result<plan, endpoint_failure> make_plan(std::string_view topic, payload_shape c
 }
 
 void fill_ring(std::byte* base, void* context) {
-    auto& p = *static_cast<plan*>(context);
+    auto& p = *static_cast<publisher_plan*>(context);
     auto* const segment = reinterpret_cast<ring_segment*>(base);
     p.geometry.cells = base + ring_cells_offset;
     segment->constants = p.constants;
@@ -108,7 +111,7 @@ void fill_ring(std::byte* base, void* context) {
 }
 
 void fill_readers(std::byte* base, void* context) {
-    auto const& p = *static_cast<plan const*>(context);
+    auto const& p = *static_cast<publisher_plan const*>(context);
     auto* const segment = reinterpret_cast<readers_segment*>(base);
     segment->constants.slot_count = p.slot_count;
     segment->constants.slot_bytes = sizeof(reader_slot);
@@ -125,7 +128,7 @@ bool reserve(reader_slot* slots, std::uint32_t slot_count, std::uint64_t my_tick
         return false;
     }
     constexpr auto relaxed = std::memory_order_relaxed; // published by the exchange to `ready`
-    std_atomics::store(slot->subscription, std::uint64_t{subscription.index} + 1, relaxed);
+    std_atomics::store(slot->subscription, subscription.incarnation, relaxed);
     std_atomics::store(slot->subscription_ticket, subscription.owner_ticket, relaxed);
     std_atomics::store(slot->cursor, cursor_at(start_position), relaxed);
     owner_word<>::exchange(slot->owner, mine, my_ticket, slot_phase::ready);
@@ -134,10 +137,19 @@ bool reserve(reader_slot* slots, std::uint32_t slot_count, std::uint64_t my_tick
 
 } // namespace
 
-result<std::unique_ptr<publisher_core>, endpoint_failure>
+std::unique_ptr<publisher_core>
 publisher_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
-                       type_info const& type, payload_shape const& shape,
-                       publisher_options const& options) {
+                       type_facts const& type, payload_shape const& shape,
+                       publisher_options const& options, endpoint_failure& why) noexcept {
+    return made_or_why<std::unique_ptr<publisher_core>>(why, [&] {
+        return make(std::move(participant), topic, type_of(type), shape, options);
+    });
+}
+
+result<std::unique_ptr<publisher_core>, endpoint_failure>
+publisher_core::make(std::shared_ptr<participant_core> participant, std::string_view topic,
+                     type_info const& type, payload_shape const& shape,
+                     publisher_options const& options) {
     if (participant->forked()) {
         return fail(endpoint_errc::forked, "cannot publish: this is a forked child");
     }
@@ -152,35 +164,18 @@ publisher_core::create(std::shared_ptr<participant_core> participant, std::strin
         participant->recover();
     }
     std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
-    std::uint64_t const ticket = participant->ticket();
-    std::uint64_t const number = participant->next_number();
-    std::uint64_t const incarnation = incarnation_of(ticket, number);
-    segment_id const ring_id{segment_kind::ring, ticket, number};
-    segment_id const readers_id{segment_kind::readers, ticket, number};
-    directory const& dir = participant->dir();
-
-    auto ring_map = create_segment(
-        dir,
-        {ring_id, ring_layout_version, ring_fingerprint,
-         ring_cells_offset + plan->geometry.bytes(), incarnation},
-        fill_ring, &*plan);
-    if (!ring_map) {
-        return from_segment(ring_map.error(), doing);
-    }
-    auto readers_map = create_segment(
-        dir,
-        {readers_id, readers_layout_version, readers_fingerprint,
-         reader_slots_offset + plan->slot_count * sizeof(reader_slot), incarnation},
-        fill_readers, &*plan);
-    if (!readers_map) {
-        unlink_segment(dir, ring_id);
-        return from_segment(readers_map.error(), doing);
+    // From here on the destructor takes back whatever was done.
+    std::unique_ptr<publisher_core> core(new publisher_core);
+    core->participant_ = participant;
+    core->entry_.number = participant->next_number();
+    if (auto ok = core->make_segments(*plan, doing); !ok) {
+        return ok.error();
     }
     entry_spec spec;
     spec.kind = entry_kind::topic_publisher;
     spec.name = topic;
     spec.type = type;
-    spec.number = number;
+    spec.number = core->entry_.number;
     spec.policy = plan->constants.overflow;
     spec.depth = plan->geometry.cell_count;
     spec.payload_bytes_max = plan->geometry.payload_bytes_max;
@@ -188,32 +183,10 @@ publisher_core::create(std::shared_ptr<participant_core> participant, std::strin
     spec.meta = options.metadata;
     auto entry = participant->add_entry(spec);
     if (!entry) {
-        unlink_segment(dir, ring_id);
-        unlink_segment(dir, readers_id);
         return from_registry(entry.error(), doing);
     }
-
-    // From here on the destructor takes back whatever was done.
-    std::unique_ptr<publisher_core> core(new publisher_core);
-    core->participant_ = participant;
     core->entry_ = std::move(*entry);
-    core->ring_map_ = std::move(*ring_map);
-    core->readers_map_ = std::move(*readers_map);
-    core->slot_count_ = plan->slot_count;
-    core->ring = ring_writer<>(plan->geometry);
-    bool const gated = options.overflow != overflow::drop_oldest;
-    core->gate_ = gate<>(core->control(), gated ? core->slots() : nullptr, plan->slot_count,
-                         plan->geometry.cell_count, options.start_position);
-    core->bell_ = bell_ringer<>(
-        reinterpret_cast<readers_segment*>(core->readers_map_.data())->arm, core->control().rung,
-        static_cast<fence_pair>(plan->constants.fences));
-    core->rings_ = options.wake == wake::sleepers;
-    core->block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
-    core->overflow_ = options.overflow;
-    core->waiting_ = options.waiting;
-    core->spin_ns_ = static_cast<std::uint64_t>(options.spin_for.count());
-    core->open_ = true;
-
+    core->use(*plan, options);
     if (auto ok = check_topic(*participant, &core->entry_, topic, type, false, false); !ok) {
         return ok.error();
     }
@@ -223,7 +196,8 @@ publisher_core::create(std::shared_ptr<participant_core> participant, std::strin
         if ((s.flags & subscription_lossless) == 0 || participant->proven_dead(s.owner_ticket)) {
             continue;
         }
-        if (!reserve(core->slots(), core->slot_count_, ticket, s, options.start_position)) {
+        if (!reserve(core->slots(), core->slot_count_, participant->ticket(), s,
+                     options.start_position)) {
             return fail(endpoint_errc::too_many_subscribers,
                         doing + ": it has more lossless subscriptions than subscribers_max (" +
                             std::to_string(plan->slot_count) + ")");
@@ -232,10 +206,79 @@ publisher_core::create(std::shared_ptr<participant_core> participant, std::strin
     if (auto ok = participant->set_health(core->entry_, health::ready); !ok) {
         return from_registry(ok.error(), doing);
     }
+    core->open_ = true;
     return core;
 }
 
-publisher_core::~publisher_core() { close(); }
+result<void, endpoint_failure> publisher_core::make_segments(publisher_plan& plan,
+                                                             std::string_view doing) {
+    std::uint64_t const ticket = participant_->ticket();
+    std::uint64_t const incarnation = incarnation_of(ticket, entry_.number);
+    directory const& dir = participant_->dir();
+    auto ring_map = create_segment(dir,
+                                   {{segment_kind::ring, ticket, entry_.number},
+                                    ring_layout_version,
+                                    ring_fingerprint,
+                                    ring_cells_offset + plan.geometry.bytes(),
+                                    incarnation},
+                                   fill_ring, &plan);
+    if (!ring_map) {
+        return from_segment(ring_map.error(), doing);
+    }
+    ring_map_ = std::move(*ring_map);
+    auto readers_map = create_segment(dir,
+                                      {{segment_kind::readers, ticket, entry_.number},
+                                       readers_layout_version,
+                                       readers_fingerprint,
+                                       reader_slots_offset + plan.slot_count * sizeof(reader_slot),
+                                       incarnation},
+                                      fill_readers, &plan);
+    if (!readers_map) {
+        return from_segment(readers_map.error(), doing);
+    }
+    readers_map_ = std::move(*readers_map);
+    return {};
+}
+
+void publisher_core::use(publisher_plan const& plan, publisher_options const& options) noexcept {
+    slot_count_ = plan.slot_count;
+    ring = ring_writer<>(plan.geometry);
+    bool const gated = options.overflow != overflow::drop_oldest;
+    gate_ = gate<>(control(), gated ? slots() : nullptr, plan.slot_count, plan.geometry.cell_count,
+                   options.start_position);
+    bell_ = bell_ringer<>(reinterpret_cast<readers_segment*>(readers_map_.data())->arm,
+                          control().rung, static_cast<fence_pair>(plan.constants.fences));
+    rings_ = options.wake == wake::sleepers;
+    block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
+    overflow_ = options.overflow;
+    waiting_ = options.waiting;
+    spin_ns_ = static_cast<std::uint64_t>(options.spin_for.count());
+}
+
+publisher_core::~publisher_core() {
+    if (mark_.is_child()) {
+        return;
+    }
+    if (entry_.state == health::starting && !open_) {
+        withdraw();
+    } else {
+        close();
+    }
+}
+
+/// It never was in service: nothing was sent, and nobody need come for it.
+void publisher_core::withdraw() noexcept {
+    if (entry_.owner != 0) {
+        // release: as in close(). A lossless subscriber may have joined already.
+        std_atomics::store(control().closed, cursor_at(ring.position()), std::memory_order_release);
+        announce();
+        (void)participant_->remove_entry(entry_); // and its files
+        return;
+    }
+    for (segment_kind const kind : {segment_kind::ring, segment_kind::readers}) {
+        unlink_segment(participant_->dir(), {kind, participant_->ticket(), entry_.number});
+    }
+}
 
 reader_slot* publisher_core::slots() const noexcept {
     return topic_segments::slots_of(readers_map_);
@@ -326,8 +369,11 @@ send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t u
         std::uint64_t const now = os::monotonic_ns();
         if (now >= next_question_ns_) {
             next_question_ns_ = now + question_interval_ns;
-            if (free_laggard(held_by) && gate_.scan(ring.position(), held_by)) {
-                return send_ok;
+            // One after the other, if several have died.
+            for (std::uint32_t i = 0; i < slot_count_ && free_laggard(held_by); ++i) {
+                if (gate_.scan(ring.position(), held_by)) {
+                    return send_ok;
+                }
             }
         }
         if (interrupted()) {
@@ -436,12 +482,38 @@ std::uint32_t publisher_core::subscriber_count() noexcept {
     }
     std::uint32_t count = 0;
     for (std::uint32_t i = 0; i < slot_count_; ++i) {
-        owner const seen = owner_word<>::load(slots()[i].owner);
-        if (seen.phase() == slot_phase::ready && !participant_->proven_dead(seen.ticket())) {
-            count += 1;
-        }
+        count += counts_as_subscriber(i) ? 1 : 0;
     }
     return count;
+}
+
+/// A seat counts while its owner lives, a reservation while its subscription lives and has not
+/// joined by itself as well.
+bool publisher_core::counts_as_subscriber(std::uint32_t index) noexcept {
+    reader_slot const& slot = slots()[index];
+    owner const seen = owner_word<>::load(slot.owner);
+    if (seen.phase() != slot_phase::ready) {
+        return false;
+    }
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    auto const role = std_atomics::load(slot.role, relaxed);
+    if (role != static_cast<std::uint32_t>(reader_role::reservation) ||
+        seen.ticket() != participant_->ticket()) {
+        return !participant_->proven_dead(seen.ticket());
+    }
+    std::uint64_t const subscription = std_atomics::load(slot.subscription, relaxed);
+    std::uint64_t const ticket = std_atomics::load(slot.subscription_ticket, relaxed);
+    for (std::uint32_t i = 0; i < slot_count_; ++i) {
+        reader_slot const& other = slots()[i];
+        owner const theirs = owner_word<>::load(other.owner);
+        if (theirs.phase() == slot_phase::ready && theirs.ticket() == ticket &&
+            std_atomics::load(other.role, relaxed) ==
+                static_cast<std::uint32_t>(reader_role::lossless) &&
+            std_atomics::load(other.subscription, relaxed) == subscription) {
+            return false;
+        }
+    }
+    return subscription_lives(*participant_, entry_.name, subscription, ticket);
 }
 
 send_errc publisher_core::wait_for_subscribers(std::uint32_t count,

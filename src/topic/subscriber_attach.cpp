@@ -19,18 +19,12 @@ bool contains(std::vector<std::uint64_t> const& all, std::uint64_t one) {
     return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-/// Frees the slots of readers that are proven dead.
-void reclaim_dead_slots(participant_core& participant, reader_slot* slots, std::uint32_t count) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-        owner const seen = owner_word<>::load(slots[i].owner);
-        bool const reservation =
-            seen.phase() == slot_phase::ready &&
-            std_atomics::load(slots[i].role, relaxed) ==
-                static_cast<std::uint32_t>(reader_role::reservation);
-        if (!seen.is_free() && !reservation && participant.proven_dead(seen.ticket())) {
-            reader_seat<>::reclaim(slots[i], seen, participant.ticket());
-        }
-    }
+/// Whether a publisher that could not be attached for this reason may be attached later, although
+/// nothing changes in the registry.
+bool may_pass(endpoint_errc code) noexcept {
+    return code == endpoint_errc::no_memory || code == endpoint_errc::system ||
+           code == endpoint_errc::too_many_publishers ||
+           code == endpoint_errc::too_many_subscribers;
 }
 
 } // namespace
@@ -53,8 +47,12 @@ void subscriber_attach::note_ends(subscriber_core& core,
         if (listed || s->ending) {
             continue;
         }
-        mark_ended(*s); // the entry is gone
-        changed = true;
+        // Its entry is gone: it closed, or somebody recovered it after its death. An entry that just
+        // could not be read is neither.
+        mark_ended(*s);
+        s->ending = !s->dead || core.participant_->proven_dead(s->ticket);
+        s->dead = s->dead && s->ending;
+        changed = changed || s->ending;
     }
 }
 
@@ -66,22 +64,14 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
     auto const publishers = participant.entries(entry_kind::topic_publisher, core.topic_);
     prune(core.finished_, publishers);
     prune(core.refused_by_, publishers);
+    core.retry_refused_ = false;
     note_ends(core, publishers, changed);
     for (entry_info const& e : publishers) {
         auto const attached =
             std::find_if(core.sources_.begin(), core.sources_.end(),
                          [&](auto const& s) { return s->incarnation == e.incarnation; });
         if (attached != core.sources_.end()) {
-            if ((*attached)->lossless) {
-                // We came by ourselves while the publisher was reserving a place for us.
-                source& s = **attached;
-                std::uint32_t const count = static_cast<std::uint32_t>(
-                    (s.readers_map.size() - reader_slots_offset) / sizeof(reader_slot));
-                reader_slot* const slots = topic_segments::slots_of(s.readers_map);
-                if (reader_slot* const surplus = find_reservation(core, slots, count, s.ticket)) {
-                    take_reservation(core, *surplus, s, pair_of(participant), true);
-                }
-            }
+            free_surplus(core, **attached);
             continue;
         }
         if (contains(core.finished_, e.incarnation)) {
@@ -91,8 +81,16 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
         if (ended && core.options_.delivery != delivery::lossless) {
             continue; // what it sent is history, and leaves with its files
         }
+        bool const starting = e.state == health::starting && !ended;
+        if (starting && core.options_.delivery != delivery::lossless) {
+            continue; // it may still be refused itself; it is read from its first message
+        }
         auto s = attach(core, e, initial, ended);
         if (!s) {
+            if (starting) {
+                continue; // the same; we look again when it is ready
+            }
+            core.retry_refused_ = core.retry_refused_ || may_pass(s.error().code);
             if (initial && s.error().code != endpoint_errc::domain_gone) {
                 return s.error();
             }
@@ -162,14 +160,27 @@ reader_slot* subscriber_attach::find_reservation(subscriber_core const& core, re
         if (seen.phase() == slot_phase::ready && seen.ticket() == publisher_ticket &&
             std_atomics::load(slots[i].role, relaxed) ==
                 static_cast<std::uint32_t>(reader_role::reservation) &&
-            std_atomics::load(slots[i].subscription, relaxed) ==
-                std::uint64_t{core.entry_.index} + 1 &&
+            std_atomics::load(slots[i].subscription, relaxed) == core.entry_.incarnation &&
             std_atomics::load(slots[i].subscription_ticket, relaxed) ==
                 core.participant_->ticket()) {
             return &slots[i];
         }
     }
     return nullptr;
+}
+
+/// We came by ourselves while the publisher was reserving a place for us.
+void subscriber_attach::free_surplus(subscriber_core const& core, source& s) noexcept {
+    if (!s.lossless) {
+        return;
+    }
+    // The size of our mapping, not a number from it.
+    auto const count = static_cast<std::uint32_t>(
+        (s.readers_map.size() - reader_slots_offset) / sizeof(reader_slot));
+    reader_slot* const slots = topic_segments::slots_of(s.readers_map);
+    if (reader_slot* const surplus = find_reservation(core, slots, count, s.ticket)) {
+        take_reservation(core, *surplus, s, pair_of(*core.participant_), true);
+    }
 }
 
 /// {publisher, ready} -> {us, ready}; the cursor stays where it is. A surplus one is freed.
@@ -192,7 +203,7 @@ bool subscriber_attach::take_reservation(subscriber_core const& core, reader_slo
 }
 
 bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segments const& t,
-                                  bool ended, bool& reserved) {
+                                  entry_info const& e, bool ended, bool& reserved) {
     participant_core& participant = *core.participant_;
     fence_pair const pair = pair_of(participant);
     bool const lossless = core.options_.delivery == delivery::lossless;
@@ -208,7 +219,7 @@ bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segmen
     reader_slot* slot =
         reader_seat<>::claim(t.slots(), t.slot_count, participant.ticket(), role, mine);
     if (slot == nullptr) {
-        reclaim_dead_slots(participant, t.slots(), t.slot_count);
+        reclaim_slots(participant, e, t.slots(), t.slot_count);
         slot = reader_seat<>::claim(t.slots(), t.slot_count, participant.ticket(), role, mine);
     }
     if (slot == nullptr) {
@@ -216,6 +227,10 @@ bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segmen
     }
     s.seat = reader_seat<>(*slot, *s.control, mine, pair);
     if (lossless) {
+        // relaxed: published with `ready`. So that a place that the publisher reserved for the
+        // same subscription is known to be surplus.
+        std_atomics::store(slot->subscription, core.entry_.incarnation, relaxed);
+        std_atomics::store(slot->subscription_ticket, participant.ticket(), relaxed);
         s.in_place_from = s.seat.join();
     }
     return true;
@@ -242,6 +257,13 @@ void subscriber_attach::place(subscriber_core const& core, source& s, bool initi
     std::uint64_t const wanted = initial ? std::min(core.options_.history, there) : there;
     s.reader.set_position(end - wanted);
     s.counted_from = initial ? end : start;
+    if (initial && s.lossless) {
+        // History is copied; what follows is held. The writer's position was older than the end.
+        s.in_place_from = end;
+        if (end != s.seat.published()) {
+            s.seat.publish_cursor(end);
+        }
+    }
     if (!initial && !core.latest_) {
         s.missed = sent - there;
         s.missed_now = s.missed;
@@ -284,7 +306,7 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     s->life = core.participant_->life_of(e.owner_ticket);
     bool reserved = false;
     if (core.options_.delivery != delivery::looking &&
-        !take_seat(core, *s, *t, ended, reserved)) {
+        !take_seat(core, *s, *t, e, ended, reserved)) {
         return fail(endpoint_errc::too_many_subscribers,
                     "cannot attach to the publisher of participant " +
                         std::to_string(e.owner_ticket) + " on topic '" + core.topic_ +

@@ -16,6 +16,8 @@ struct subscriber_attach {
     /// `initial`: the first look, whose failures are the caller's and which starts behind what is
     /// already there; a publisher that comes later is read from its first message.
     static result<bool, endpoint_failure> refresh(subscriber_core& core, bool initial);
+    /// Gives back the place that the publisher reserved for a subscription that joined by itself.
+    static void free_surplus(subscriber_core const& core, source& s) noexcept;
 
   private:
     static result<std::unique_ptr<source>, endpoint_failure>
@@ -23,8 +25,8 @@ struct subscriber_attach {
     static result<void, endpoint_failure> check(subscriber_core const& core,
                                                 topic_segments const& t,
                                                 entry_info const& publisher);
-    static bool take_seat(subscriber_core& core, source& s, topic_segments const& t, bool ended,
-                          bool& reserved);
+    static bool take_seat(subscriber_core& core, source& s, topic_segments const& t,
+                          entry_info const& publisher, bool ended, bool& reserved);
     static bool take_reservation(subscriber_core const& core, reader_slot& slot, source& s,
                                  fence_pair pair, bool surplus);
     static reader_slot* find_reservation(subscriber_core const& core, reader_slot* slots,

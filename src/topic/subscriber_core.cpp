@@ -22,8 +22,11 @@ namespace {
 constexpr std::uint64_t closed_bit = std::uint64_t{1} << 63;
 /// Under constant load the registry is looked at once in so many messages.
 constexpr std::uint32_t takes_between_looks = 1024;
-/// Without notice (no life word to look at) a poller asks for proof once in so many empty polls.
-constexpr std::uint64_t polls_between_proofs = 1 << 16;
+/// Without notice (no life word to look at) a poller asks for proof once in so many polls.
+constexpr std::uint32_t polls_between_proofs = 1 << 16;
+/// Events that wait for a call that can report them. A program that never makes one loses the
+/// oldest.
+constexpr std::size_t postponed_max = 64;
 constexpr std::size_t buffer_alignment = 128;
 
 static_assert(samples_held_limit < 63);
@@ -32,13 +35,20 @@ constexpr std::uint64_t mask_of(std::uint32_t holds) noexcept {
     return (std::uint64_t{1} << holds) - 1;
 }
 
-std::string check_options(subscriber_options const& o, bool latest) {
+std::string check_options(subscriber_options const& o, payload_shape const& shape, bool latest) {
+    if (o.delivery != delivery::lossy && o.delivery != delivery::lossless &&
+        o.delivery != delivery::looking) {
+        return "unknown delivery";
+    }
     if (o.samples_held_max == 0 || o.samples_held_max > samples_held_limit) {
         return "samples_held_max " + std::to_string(o.samples_held_max) + " is not in 1.." +
                std::to_string(samples_held_limit);
     }
     if (o.any_type && o.delivery == delivery::lossless) {
         return "any_type and lossless contradict each other: a monitor holds nobody back";
+    }
+    if (o.any_type && !(shape.variable_length && shape.element_bytes == 1)) {
+        return "any_type needs a subscriber of bytes: another type says how long messages are";
     }
     if (latest && o.delivery == delivery::lossless) {
         return "latest reads the newest value only and cannot be lossless";
@@ -51,13 +61,27 @@ std::string check_options(subscriber_options const& o, bool latest) {
 
 } // namespace
 
-subscriber_core::subscriber_core() : words_(std::make_unique<wait_list>()) {}
+subscriber_core::subscriber_core(std::shared_ptr<participant_core> participant)
+    : participant_(std::move(participant)), polls_until_proof_(polls_between_proofs),
+      words_(std::make_unique<wait_list>()) {
+    postponed_.reserve(postponed_max);
+}
 subscriber_core::~subscriber_core() = default;
 
-result<subscriber_core::handle, endpoint_failure>
+subscriber_core::handle
 subscriber_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
-                        type_info const& type, payload_shape const& shape,
-                        subscriber_options const& options, bool latest) {
+                        type_facts const& type, payload_shape const& shape,
+                        subscriber_options const& options, bool latest,
+                        endpoint_failure& why) noexcept {
+    return made_or_why<handle>(why, [&] {
+        return make(std::move(participant), topic, type_of(type), shape, options, latest);
+    });
+}
+
+result<subscriber_core::handle, endpoint_failure>
+subscriber_core::make(std::shared_ptr<participant_core> participant, std::string_view topic,
+                      type_info const& type, payload_shape const& shape,
+                      subscriber_options const& options, bool latest) {
     std::string const doing = "cannot subscribe to topic '" + std::string(topic) + "'";
     if (participant->forked()) {
         return fail(endpoint_errc::forked, doing + ": this is a forked child");
@@ -65,14 +89,13 @@ subscriber_core::create(std::shared_ptr<participant_core> participant, std::stri
     if (auto const ok = check_name(topic); !ok) {
         return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
     }
-    if (std::string const bad = check_options(options, latest); !bad.empty()) {
+    if (std::string const bad = check_options(options, shape, latest); !bad.empty()) {
         return fail(endpoint_errc::bad_option, doing + ": " + bad);
     }
     if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
         participant->recover();
     }
-    handle core(new subscriber_core);
-    core->participant_ = std::move(participant);
+    handle core(new subscriber_core(std::move(participant)));
     core->fences_light_ = core->participant_->publisher_may_omit_fence();
     core->topic_ = topic;
     core->type_ = type;
@@ -111,7 +134,10 @@ subscriber_core::create(std::shared_ptr<participant_core> participant, std::stri
 }
 
 void subscriber_core::close() noexcept {
-    enter();
+    if (!mark_.is_child()) { // I5
+        enter();
+        let_go();
+    }
     user_.store(nullptr, std::memory_order_relaxed);
     closed_holds_ = mask_of(options_.samples_held_max) & ~free_holds_;
     // acq_rel: release closed_holds_ to the thread that gives the last sample back; acquire the
@@ -119,6 +145,25 @@ void subscriber_core::close() noexcept {
     std::uint64_t const back = foreign_.fetch_or(closed_bit, std::memory_order_acq_rel);
     if ((closed_holds_ & ~back) == 0) {
         destroy();
+    }
+}
+
+/// Leaves whatever no held sample needs, and the registry: a sample that outlives its subscriber
+/// holds back the publisher that it is of, and nobody else.
+void subscriber_core::let_go() noexcept {
+    for (auto* const list : {&sources_, &detached_}) {
+        for (auto const& s : *list) {
+            if (s->seat && s->held == 0) {
+                s->seat.leave();
+            } else if (s->lossless) {
+                flush(*s);
+            }
+        }
+    }
+    if (has_entry_) {
+        (void)participant_->remove_entry(entry_);
+    } else if (options_.delivery != delivery::looking) {
+        participant_->bump_epoch(); // others may wait for the room
     }
 }
 
@@ -170,29 +215,27 @@ void subscriber_core::collect() noexcept {
 }
 
 void subscriber_core::destroy() noexcept {
-    if (!mark_.is_child()) {
+    if (!mark_.is_child()) { // I5
+        bool left = false;
         for (auto* const list : {&sources_, &detached_}) {
             for (auto const& s : *list) {
                 if (s->seat) {
                     s->seat.leave();
+                    left = true;
                 }
             }
         }
-        bool const seated = options_.delivery != delivery::looking;
-        try {
-            if (has_entry_) {
-                (void)participant_->remove_entry(entry_);
-            } else if (seated) {
-                participant_->bump_epoch();
-            }
-        } catch (...) {
-            // Out of memory: the entry stays until this participant leaves.
+        if (left) {
+            participant_->bump_epoch(); // others may wait for the room
         }
     }
     delete this;
 }
 
 void subscriber_core::flush(source& s) noexcept {
+    if (mark_.is_child() || !s.seat) { // I5
+        return;
+    }
     std::uint64_t oldest = s.reader.position();
     if (s.held != 0) { // I1
         std::uint64_t out = mask_of(options_.samples_held_max) & ~free_holds_;
@@ -212,7 +255,7 @@ void subscriber_core::flush(source& s) noexcept {
 }
 
 void subscriber_core::publish_counters(source& s) noexcept {
-    if (s.seat) {
+    if (s.seat && !mark_.is_child()) { // I5
         s.seat.count_received(s.received);
         s.seat.count_missed(s.missed);
     }
@@ -250,6 +293,7 @@ bool subscriber_core::bad_length(source& s) noexcept {
 
 void subscriber_core::refresh_soon() noexcept {
     takes_until_look_ = takes_between_looks;
+    look_due_ = true;
     // acquire: pairs with the release in bump_epoch().
     if (std_atomics::load(participant_->epoch_word(), std::memory_order_acquire) != epoch_seen_) {
         refresh();
@@ -264,7 +308,8 @@ bool subscriber_core::refresh() noexcept {
         auto const changed = subscriber_attach::refresh(*this, false);
         return changed && *changed;
     } catch (...) {
-        return false; // out of memory: the next look tries again
+        epoch_seen_ -= 1; // out of memory: the next look tries again
+        return false;
     }
 }
 
@@ -288,7 +333,10 @@ void subscriber_core::jump(source& s) noexcept {
         }
     }
     if (static_cast<std::int64_t>(to - from) <= 0) {
-        to = from + 1; // the message is gone, whatever the stamps of its neighbours say
+        // The message is gone, whatever the stamps of its neighbours say. If they say so again and
+        // again, no writer of ours wrote them: on to the next position of cell 0, which find_end()
+        // believed, and which is therefore no lap ahead. That ends it, whatever it holds.
+        to = s.jumps >= patience ? (from | (count - 1)) + 1 : from + 1;
     }
     s.reader.set_position(to);
     std::uint64_t const counted =
@@ -299,8 +347,8 @@ void subscriber_core::jump(source& s) noexcept {
     }
 }
 
-/// Deals with a source that gave nothing. True: `event` says something that the user must hear.
-bool subscriber_core::settle(source& s, taken& event) noexcept {
+/// Deals with a source that gave nothing.
+subscriber_core::settled subscriber_core::settle(source& s, taken& event) noexcept {
     bool const ending = s.ending; // before the look: I3
     switch (s.corrupt ? cell_state::corrupt : s.reader.look()) {
     case cell_state::ready: break;
@@ -310,16 +358,14 @@ bool subscriber_core::settle(source& s, taken& event) noexcept {
         if (s.seat) {
             s.seat.count_corrupt();
         }
-        finish(s, event);
-        return event.error != receive_errc::empty;
+        return finish(s, event);
     case cell_state::not_yet:
         if (ending) {
-            finish(s, event);
-            return event.error != receive_errc::empty;
+            return finish(s, event);
         }
         break;
     }
-    return false;
+    return settled::stays;
 }
 
 bool subscriber_core::look_around(taken& event) noexcept {
@@ -332,10 +378,11 @@ bool subscriber_core::look_around(taken& event) noexcept {
     for (std::size_t i = 0; i < sources_.size();) {
         source& s = *sources_[i];
         std::uint64_t const before = s.reader.position();
-        if (settle(s, event)) {
+        settled const outcome = settle(s, event);
+        if (outcome == settled::event) {
             return false;
         }
-        if (s.detached) {
+        if (outcome == settled::gone) {
             again = true; // its place is another's now
             continue;
         }
@@ -351,8 +398,7 @@ bool subscriber_core::look_around(taken& event) noexcept {
             flush(*s);
         }
     }
-    idle_looks_ += 1;
-    notice_ends();
+    notice_ends(1);
     for (auto const& s : sources_) {
         again = again || s->ending;
     }
@@ -363,17 +409,53 @@ bool subscriber_core::look_around(taken& event) noexcept {
         }
         again = refresh() || again;
     }
-    if (refused_ && !again) {
+    if (again) {
+        return true;
+    }
+    if (refused_) {
         refused_ = false;
         event = error(receive_errc::refused);
-        return false;
+    } else if (!postponed_.empty()) {
+        event = postponed_.front();
+        postponed_.erase(postponed_.begin());
+    } else {
+        event = error(receive_errc::empty);
     }
-    return again;
+    return false;
+}
+
+bool subscriber_core::look_for_ends(taken& event) noexcept {
+    notice_ends(takes_between_looks);
+    for (std::size_t i = 0; i < sources_.size();) {
+        settled const outcome = settle(*sources_[i], event);
+        if (outcome == settled::event) {
+            return true; // and look again at the next call
+        }
+        i += outcome == settled::stays ? 1 : 0;
+    }
+    look_due_ = false;
+    return false;
+}
+
+void subscriber_core::postpone(taken const& event) noexcept {
+    switch (event.error) {
+    case receive_errc::peer_died:
+    case receive_errc::publisher_closed:
+    case receive_errc::refused:
+    case receive_errc::corrupt:
+        if (postponed_.size() == postponed_max) {
+            postponed_.erase(postponed_.begin());
+        }
+        postponed_.push_back(event); // there is room: reserved
+        break;
+    default: break; // the next call says it again
+    }
 }
 
 /// Cheap signs that a publisher has ended: its own word, and the kernel's mark on its life word.
-void subscriber_core::notice_ends() noexcept {
-    bool const ask_for_proof = idle_looks_ % polls_between_proofs == 0;
+void subscriber_core::notice_ends(std::uint32_t polls) noexcept {
+    bool const ask_for_proof = polls_until_proof_ <= polls;
+    polls_until_proof_ = ask_for_proof ? polls_between_proofs : polls_until_proof_ - polls;
     for (auto const& p : sources_) {
         source& s = *p;
         if (s.ending) {
@@ -408,7 +490,7 @@ void subscriber_core::recover_after_deaths() noexcept {
     }
 }
 
-void subscriber_core::finish(source& s, taken& event) noexcept {
+subscriber_core::settled subscriber_core::finish(source& s, taken& event) noexcept {
     auto const at = std::find_if(sources_.begin(), sources_.end(),
                                  [&](auto const& p) { return p.get() == &s; });
     s.detached = true;
@@ -420,13 +502,19 @@ void subscriber_core::finish(source& s, taken& event) noexcept {
     event.publisher = s.incarnation;
     event.missed = s.missed_now;
     finished_.push_back(s.incarnation);
-    if (s.dead) {
+    subscriber_attach::free_surplus(*this, s);
+    // A publisher that closed and left before we came stayed for us alone.
+    if (s.dead || (s.lossless && participant_->proven_dead(s.ticket))) {
         recover_due_.push_back(s.ticket);
+    }
+    if (retry_refused_) {
+        epoch_seen_ -= 1; // there may be room for another one now
     }
     detached_.push_back(std::move(*at));
     sources_.erase(at);
     next_ = 0;
     sweep_detached();
+    return event.error == receive_errc::empty ? settled::gone : settled::event;
 }
 
 void subscriber_core::sweep_detached() noexcept {
@@ -436,7 +524,7 @@ void subscriber_core::sweep_detached() noexcept {
         }
         received_before_ += s->received;
         missed_before_ += s->missed;
-        if (s->seat) {
+        if (s->seat && !mark_.is_child()) { // I5
             s->seat.leave();
         }
         return true;

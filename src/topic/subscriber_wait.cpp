@@ -13,6 +13,9 @@
 namespace partywall::inline v0::detail {
 namespace {
 
+/// How often a publisher that was refused for a reason that may pass is tried again.
+constexpr std::uint64_t retry_interval_ns = 100'000'000;
+
 std::uint32_t const& futex_of(std::atomic<std::uint32_t> const& word) noexcept {
     static_assert(sizeof(word) == sizeof(std::uint32_t));
     return reinterpret_cast<std::uint32_t const&>(word);
@@ -25,10 +28,22 @@ std::atomic<std::uint32_t>& kicks() noexcept {
     return word;
 }
 
+namespace {
+/// Threads of this process that sleep in a subscriber, or are about to.
+std::atomic<std::uint32_t>& sleepers() noexcept {
+    static constinit std::atomic<std::uint32_t> count{0};
+    return count;
+}
+} // namespace
+
 void kick_sleepers() noexcept {
-    // release: pairs with the acquire in prepare_sleep().
-    kicks().fetch_add(1, std::memory_order_release);
-    os::futex_wake(futex_of(kicks()), INT_MAX, false);
+    // release: pairs with the acquire in prepare_sleep(). seq_cst, both, and so is the count in
+    // sleep(), after which the kernel compares `kicks` behind a full barrier of its own: either we
+    // see the sleeper, or it sees the kick. Nobody asleep costs no system call.
+    kicks().fetch_add(1, std::memory_order_seq_cst);
+    if (sleepers().load(std::memory_order_seq_cst) != 0) {
+        os::futex_wake(futex_of(kicks()), INT_MAX, false);
+    }
 }
 
 void subscriber_core::interrupt() noexcept {
@@ -66,6 +81,10 @@ receive_errc subscriber_core::prepare_sleep(std::uint64_t until_ns) noexcept {
     participant_->keep_notice();
     if (!recover_due_.empty()) {
         recover_after_deaths();
+    }
+    if (retry_refused_ && os::monotonic_ns() - retried_ns_ >= retry_interval_ns) {
+        retried_ns_ = os::monotonic_ns();
+        epoch_seen_ -= 1; // the re-check looks at the registry
     }
     if (interrupted()) {
         return receive_errc::interrupted;
@@ -124,7 +143,9 @@ receive_errc subscriber_core::prepare_sleep(std::uint64_t until_ns) noexcept {
 
 void subscriber_core::sleep(std::uint64_t until_ns) noexcept {
     if (!words_stale_) { // the re-check may have let sources go, or found new ones
+        sleepers().fetch_add(1, std::memory_order_seq_cst); // pairs with kick_sleepers()
         words_->park(until_ns);
+        sleepers().fetch_sub(1, std::memory_order_relaxed); // too late is a superfluous wake
     }
     watch_unnoticed();
 }

@@ -124,16 +124,50 @@ attach_topic(directory const& dir, entry_info const& publisher, access readers_a
 }
 
 bool subscription_lives(participant_core& participant, std::string_view topic,
-                        std::uint64_t entry_plus_one, std::uint64_t ticket) noexcept {
+                        std::uint64_t incarnation, std::uint64_t ticket) noexcept {
     try {
         for (entry_info const& e : participant.entries(entry_kind::topic_subscription, topic)) {
-            if (std::uint64_t{e.index} + 1 == entry_plus_one && e.owner_ticket == ticket) {
+            if (e.incarnation == incarnation && e.owner_ticket == ticket) {
                 return !participant.proven_dead(ticket);
             }
         }
         return false;
     } catch (...) {
         return true; // out of memory is no proof
+    }
+}
+
+namespace {
+
+/// Whether `slot`, whose owner word was `seen`, is held by nobody who lives.
+bool slot_may_go(participant_core& participant, entry_info const& publisher,
+                 reader_slot const& slot, owner seen) noexcept {
+    if (seen.is_free()) {
+        return false;
+    }
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    bool const reservation = seen.ticket() == publisher.owner_ticket &&
+                             seen.phase() == slot_phase::ready &&
+                             std_atomics::load(slot.role, relaxed) ==
+                                 static_cast<std::uint32_t>(reader_role::reservation);
+    // A reservation has the ticket of its publisher, dead or alive, and is its subscription's.
+    return reservation
+               ? !subscription_lives(participant, publisher.name,
+                                     std_atomics::load(slot.subscription, relaxed),
+                                     std_atomics::load(slot.subscription_ticket, relaxed))
+               : participant.proven_dead(seen.ticket());
+}
+
+} // namespace
+
+void reclaim_slots(participant_core& participant, entry_info const& publisher, reader_slot* slots,
+                   std::uint32_t slot_count) noexcept {
+    for (std::uint32_t i = 0; i < slot_count; ++i) {
+        owner const seen = owner_word<>::load(slots[i].owner);
+        if (slot_may_go(participant, publisher, slots[i], seen)) {
+            // Fails if the word has changed since: then the question was answered for nobody.
+            reader_seat<>::reclaim(slots[i], seen, participant.ticket());
+        }
     }
 }
 
@@ -147,13 +181,13 @@ bool reservation_waits(participant_core& participant, std::string_view topic,
         }
         constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
         auto const role = std_atomics::load(slots[i].role, relaxed);
-        auto const entry = std_atomics::load(slots[i].subscription, relaxed);
+        auto const subscription = std_atomics::load(slots[i].subscription, relaxed);
         auto const ticket = std_atomics::load(slots[i].subscription_ticket, relaxed);
         if (!owner_word<>::unchanged(slots[i].owner, seen)) {
             return true; // being taken this very moment; look again later
         }
         if (role == static_cast<std::uint32_t>(reader_role::reservation) &&
-            subscription_lives(participant, topic, entry, ticket)) {
+            subscription_lives(participant, topic, subscription, ticket)) {
             return true;
         }
     }
@@ -265,32 +299,6 @@ bool entry_may_go(participant_core& participant, entry_info const& e) {
                               e.owner_ticket);
 }
 
-/// A reservation belongs to the publisher, dead or alive, for as long as its subscription lives.
-bool slot_may_go(participant_core& participant, entry_info const& e, reader_slot const& slot,
-                 owner seen) {
-    if (seen.is_free()) {
-        return false;
-    }
-    bool const publishers = seen.ticket() == e.owner_ticket;
-    if (!publishers) {
-        return participant.proven_dead(seen.ticket());
-    }
-    bool const ours = seen.ticket() == participant.ticket();
-    if (!ours && !participant.proven_dead(seen.ticket())) {
-        return false;
-    }
-    if (seen.phase() != slot_phase::ready) {
-        return !ours; // our own publisher is about to use it
-    }
-    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
-    if (std_atomics::load(slot.role, relaxed) !=
-        static_cast<std::uint32_t>(reader_role::reservation)) {
-        return !ours; // a subscriber of the publisher's own process
-    }
-    return !subscription_lives(participant, e.name, std_atomics::load(slot.subscription, relaxed),
-                               std_atomics::load(slot.subscription_ticket, relaxed));
-}
-
 void clean_inside(participant_core& participant, entry_info const& e) {
     if (e.kind != entry_kind::topic_publisher) {
         return;
@@ -300,14 +308,7 @@ void clean_inside(participant_core& participant, entry_info const& e) {
     if (!readers) {
         return;
     }
-    reader_slot* const slots = topic_segments::slots_of(*readers);
-    for (std::uint32_t i = 0; i < slot_count; ++i) {
-        owner const seen = owner_word<>::load(slots[i].owner);
-        if (slot_may_go(participant, e, slots[i], seen)) {
-            // Fails if the word has changed since: then the question was answered for nobody.
-            reader_seat<>::reclaim(slots[i], seen, participant.ticket());
-        }
-    }
+    reclaim_slots(participant, e, topic_segments::slots_of(*readers), slot_count);
 }
 
 template <class F>

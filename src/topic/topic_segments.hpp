@@ -13,8 +13,11 @@
 #include <partywall/wait/bell.hpp>
 
 #include <atomic>
+#include <cerrno>
+#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace partywall::inline v0::detail {
 
@@ -24,6 +27,31 @@ inline constexpr std::uint32_t subscription_lossless = 1;
 using endpoint_failure = failure<endpoint_errc>;
 
 endpoint_failure fail(endpoint_errc code, std::string message);
+
+inline type_info type_of(type_facts const& facts) {
+    return {facts.fingerprint, facts.size, facts.alignment, std::string(facts.name)};
+}
+
+/// Runs what creates an endpoint and tells result from reason. A result is no good for that: to
+/// take its error out copies the sentence, which needs memory. So does the sentence itself, which
+/// is left out where there was none.
+template <class Handle, class Make>
+Handle made_or_why(endpoint_failure& why, Make make) noexcept {
+    try {
+        auto made = make();
+        if (made) {
+            return std::move(*made);
+        }
+        why = made.error();
+    } catch (std::bad_alloc const&) {
+        why.code = endpoint_errc::no_memory;
+        why.os_error = ENOMEM;
+    } catch (...) {
+        why.code = endpoint_errc::system;
+    }
+    return Handle();
+}
+
 endpoint_failure from_segment(segment_failure const& f, std::string_view doing);
 endpoint_failure from_registry(failure<registry_errc> const& f, std::string_view doing);
 
@@ -59,9 +87,14 @@ result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_inf
                                                  access how, std::uint32_t& slot_count);
 
 /// Whether the subscription that a reservation names still exists and its owner is not proven
-/// dead.
+/// dead. Once it is not so, it never is again.
 bool subscription_lives(participant_core& participant, std::string_view topic,
-                        std::uint64_t entry_plus_one, std::uint64_t ticket) noexcept;
+                        std::uint64_t incarnation, std::uint64_t ticket) noexcept;
+
+/// Frees what the dead hold among the reader slots of `publisher`, and places that it reserved for
+/// subscriptions that are over.
+void reclaim_slots(participant_core& participant, entry_info const& publisher, reader_slot* slots,
+                   std::uint32_t slot_count) noexcept;
 
 /// Whether any reservation in these slots, made by participant `owner_ticket`, still waits for a
 /// live subscription.

@@ -2,6 +2,7 @@
 // Does not compile, and says why: one CASE per refusal. CASE 0 compiles, so that the others fail
 // for their reason only.
 #include <partywall/message_traits.hpp>
+#include <partywall/topic/payload.hpp>
 
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct hidden {
 };
 } // namespace
 struct loud {
+    int a;
+};
+struct alignas(256) page {
     int a;
 };
 } // namespace app
@@ -74,4 +78,8 @@ static_assert(partywall::detail::type_fingerprint<app::box<int>>() != 0);
 static_assert(partywall::detail::type_fingerprint<app::loud>() != 0);
 #elif CASE == 12
 static_assert(check<app::fine&>);
+#elif CASE == 13
+static_assert(partywall::detail::payload<app::page>::shape().payload_offset != 0);
+#elif CASE == 14
+static_assert(partywall::detail::payload<app::page[]>::shape().payload_offset != 0);
 #endif

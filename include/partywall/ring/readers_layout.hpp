@@ -12,7 +12,7 @@
 //        | reader_slot[slot_count], 256 bytes each, written by their owners  |
 //        +-------------------------------------------------------------------+
 //
-//   slot 0 | owner u64 | role u32 | zero u32 | subscription entry, ticket    |
+//   slot 0 | owner u64 | role u32 | zero u32 | subscription, its ticket      |
 //       32 | received | missed | sleeps | corrupt   (counters, owner only)   |
 //      128 | cursor u64 | freed u32                                          |
 //      192 | pins: 8 x u64, zero until large payloads use them               |
@@ -48,8 +48,8 @@ struct reader_slot {
     std::uint64_t owner;        ///< owner word; everything else is written by the owner only
     std::uint32_t role;         ///< enum class reader_role
     std::uint32_t reserved_1;
-    std::uint64_t subscription; ///< reservation: registry entry index of the subscription, plus 1
-    std::uint64_t subscription_ticket; ///< reservation: ticket of the subscription's owner
+    std::uint64_t subscription; ///< reservation, lossless: the subscription's incarnation
+    std::uint64_t subscription_ticket; ///< the same: ticket of the subscription's owner
     std::uint64_t received;     ///< messages taken
     std::uint64_t missed;       ///< messages overwritten before they could be taken
     std::uint64_t sleeps;

@@ -38,8 +38,8 @@ class latest {
             return closed();
         }
         detail::taken t = core_->template try_take_latest<copier>(false);
-        if (t.error == receive_errc::peer_died || t.error == receive_errc::publisher_closed) {
-            t = core_->template try_take_latest<copier>(false); // the value outlives its publisher
+        while (is_event(t.error)) { // the value outlives its publisher; each has one end
+            t = core_->template try_take_latest<copier>(false);
         }
         return {core_.get(), t};
     }
@@ -62,6 +62,11 @@ class latest {
     std::uint32_t publisher_count() const noexcept { return core_ ? core_->publisher_count() : 0; }
 
   private:
+    /// What concerns a publisher and not this handle.
+    static bool is_event(receive_errc e) noexcept {
+        return e == receive_errc::peer_died || e == receive_errc::publisher_closed ||
+               e == receive_errc::corrupt || e == receive_errc::refused;
+    }
     static sample<T> closed() noexcept {
         detail::taken t;
         t.error = receive_errc::closed;

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace partywall::inline v0::detail {
@@ -27,6 +27,8 @@ struct payload_shape {
 template <class T>
 struct payload {
     static_assert(message_check<T>::passed);
+    static_assert(alignof(T) <= spacing_bytes,
+                  "partywall: T is aligned to more than 128 bytes, which cells are not");
     using element = T;
     static constexpr bool variable_length = false;
     static constexpr payload_shape shape() noexcept {
@@ -46,6 +48,8 @@ struct payload<bytes> {
 template <class T>
 struct payload<T[]> {
     static_assert(message_check<T>::passed);
+    static_assert(alignof(T) <= spacing_bytes,
+                  "partywall: T is aligned to more than 128 bytes, which cells are not");
     using element = T;
     static constexpr bool variable_length = true;
     static constexpr payload_shape shape() noexcept {
@@ -55,12 +59,20 @@ struct payload<T[]> {
     }
 };
 
+/// What becomes a type_info where there is memory for the name.
+struct type_facts {
+    std::uint64_t fingerprint = 0;
+    std::uint32_t size = 0; ///< 0: variable
+    std::uint32_t alignment = 0;
+    std::string_view name;
+};
+
 template <class T>
-type_info type_info_of() {
+type_facts type_facts_of() noexcept {
     using element = typename payload<T>::element;
     constexpr bool variable = payload<T>::variable_length;
     return {type_fingerprint<T>(), variable ? 0 : std::uint32_t{sizeof(element)},
-            std::uint32_t{alignof(element)}, std::string(type_name<T>())};
+            std::uint32_t{alignof(element)}, type_name<T>()};
 }
 
 } // namespace partywall::inline v0::detail

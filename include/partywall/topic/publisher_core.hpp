@@ -25,11 +25,15 @@ namespace partywall::inline v0::detail {
 /// No error. Hot paths hand errors on as bare enums.
 inline constexpr send_errc send_ok{};
 
+struct publisher_plan;
+
 class PARTYWALL_API publisher_core {
   public:
-    static result<std::unique_ptr<publisher_core>, failure<endpoint_errc>>
+    /// Nothing, and `why`, where it cannot be had.
+    static std::unique_ptr<publisher_core>
     create(std::shared_ptr<participant_core> participant, std::string_view topic,
-           type_info const& type, payload_shape const& shape, publisher_options const& options);
+           type_facts const& type, payload_shape const& shape, publisher_options const& options,
+           failure<endpoint_errc>& why) noexcept;
     ~publisher_core();
     publisher_core(publisher_core const&) = delete;
     publisher_core& operator=(publisher_core const&) = delete;
@@ -74,6 +78,14 @@ class PARTYWALL_API publisher_core {
 
   private:
     publisher_core() = default;
+    static result<std::unique_ptr<publisher_core>, failure<endpoint_errc>>
+    make(std::shared_ptr<participant_core> participant, std::string_view topic,
+         type_info const& type, payload_shape const& shape, publisher_options const& options);
+    result<void, failure<endpoint_errc>> make_segments(publisher_plan& plan,
+                                                       std::string_view doing);
+    void use(publisher_plan const& plan, publisher_options const& options) noexcept;
+    void withdraw() noexcept;
+    bool counts_as_subscriber(std::uint32_t slot) noexcept;
 
     send_errc refusal() const noexcept;
     [[gnu::noinline, gnu::cold]] void count_wake() noexcept;

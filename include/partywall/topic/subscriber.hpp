@@ -72,18 +72,19 @@ class subscriber {
     }
     [[nodiscard]] sample<T>
     receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
-        return receive(deadline - std::chrono::steady_clock::now());
+        auto const now = std::chrono::steady_clock::now();
+        return receive(deadline > now ? deadline - now : std::chrono::nanoseconds(0));
     }
 
-    /// Copies messages that are there now into `out`; returns how many. What ends it before `out`
-    /// is full is reported by the next call that returns a sample; missed() counts what was lost
-    /// in between.
+    /// Copies messages that are there now into `out`; returns how many. An end that it comes upon
+    /// (peer_died, ...) is reported by the next call of receive() or try_receive() that finds no
+    /// message; missed() counts what was lost in between.
     std::size_t receive_batch(std::span<element> out) noexcept
         requires(!detail::payload<T>::variable_length)
     {
         std::size_t count = 0;
         while (count < out.size()) {
-            sample<T> s = try_receive();
+            sample<T> const s = next_of_several();
             if (!s) {
                 break;
             }
@@ -93,8 +94,8 @@ class subscriber {
         return count;
     }
 
-    /// Range-for over what is there now: ends when a try_receive() has nothing. The sample is
-    /// valid until the loop's next round.
+    /// Range-for over what is there now. The sample is valid until the loop's next round. An end
+    /// that it comes upon is reported as by receive_batch().
     class iterator {
       public:
         using difference_type = std::ptrdiff_t;
@@ -104,7 +105,7 @@ class subscriber {
         sample<T>& operator*() noexcept { return current_; }
         iterator& operator++() noexcept {
             current_.reset();
-            current_ = from_->try_receive();
+            current_ = from_->next_of_several();
             return *this;
         }
         void operator++(int) noexcept { ++*this; }
@@ -144,6 +145,17 @@ class subscriber {
     }
 
   private:
+    /// For loops that end where there is nothing and cannot say why.
+    sample<T> next_of_several() noexcept {
+        if (!core_) {
+            return closed();
+        }
+        detail::taken const t = core_->template try_take<copier>();
+        if (t.error != receive_errc::none) {
+            core_->postpone(t);
+        }
+        return {core_.get(), t};
+    }
     static sample<T> closed() noexcept {
         detail::taken t;
         t.error = receive_errc::closed;

@@ -13,6 +13,7 @@
 //       after the end was known and found nothing there.
 //   I4  Plain state is touched by the thread that user_ names, and by a release that began while
 //       it named the releasing thread: the next user waits for those (take_over()).
+//   I5  In a forked child nothing shared is written, whatever is called or destroyed there.
 #pragma once
 
 #include <partywall/export.hpp>
@@ -103,11 +104,11 @@ class PARTYWALL_API subscriber_core {
     };
     using handle = std::unique_ptr<subscriber_core, closer>;
 
-    /// `latest`: reads the end of the rings only.
-    static result<handle, failure<endpoint_errc>>
-    create(std::shared_ptr<participant_core> participant, std::string_view topic,
-           type_info const& type, payload_shape const& shape, subscriber_options const& options,
-           bool latest);
+    /// `latest`: reads the end of the rings only. Nothing, and `why`, where it cannot be had.
+    static handle create(std::shared_ptr<participant_core> participant, std::string_view topic,
+                         type_facts const& type, payload_shape const& shape,
+                         subscriber_options const& options, bool latest,
+                         failure<endpoint_errc>& why) noexcept;
     subscriber_core(subscriber_core const&) = delete;
     subscriber_core& operator=(subscriber_core const&) = delete;
 
@@ -121,18 +122,26 @@ class PARTYWALL_API subscriber_core {
         if (free_holds_ == 0) [[unlikely]] {
             return error(receive_errc::too_many_samples);
         }
+        taken event;
+        if (look_due_ && look_for_ends(event)) [[unlikely]] {
+            return event;
+        }
         for (;;) {
             for (std::size_t left = sources_.size(); left != 0; --left) {
                 source& s = *sources_[next_];
                 next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
-                if (s.reader.look() == cell_state::ready) [[likely]] {
+                cell_state state = s.reader.look();
+                if (state == cell_state::lapped) [[unlikely]] {
+                    jump(s); // now: others that are always ready must not keep us from it
+                    state = s.reader.look();
+                }
+                if (state == cell_state::ready) [[likely]] {
                     taken t;
                     if (take<Copy>(s, t)) [[likely]] {
                         return t;
                     }
                 }
             }
-            taken event;
             if (!look_around(event)) {
                 return event;
             }
@@ -150,6 +159,10 @@ class PARTYWALL_API subscriber_core {
         if (free_holds_ == 0) [[unlikely]] {
             return error(receive_errc::too_many_samples);
         }
+        taken event;
+        if (look_due_ && look_for_ends(event)) [[unlikely]] {
+            return event;
+        }
         for (;;) {
             for (std::size_t left = sources_.size(); left != 0; --left) {
                 source& s = *sources_[next_];
@@ -160,7 +173,6 @@ class PARTYWALL_API subscriber_core {
                     return t;
                 }
             }
-            taken event;
             if (!look_around(event)) {
                 return event.error == receive_errc::empty && !only_new ? again() : event;
             }
@@ -200,6 +212,10 @@ class PARTYWALL_API subscriber_core {
             sleep(until);
         }
     }
+
+    /// Keeps an event that a call without room for it ran into: a later call that finds nothing
+    /// to take reports it.
+    void postpone(taken const& event) noexcept;
 
     /// Gives a sample back. Any thread; after close() too.
     void release(std::uint32_t hold) noexcept {
@@ -241,8 +257,12 @@ class PARTYWALL_API subscriber_core {
         std::atomic<std::uint32_t> releasing{0}; ///< written by the thread that has the sample
     };
 
-    subscriber_core();
+    explicit subscriber_core(std::shared_ptr<participant_core> participant);
     ~subscriber_core();
+    static result<handle, failure<endpoint_errc>>
+    make(std::shared_ptr<participant_core> participant, std::string_view topic,
+         type_info const& type, payload_shape const& shape, subscriber_options const& options,
+         bool latest);
 
     static taken error(receive_errc e) noexcept {
         taken t;
@@ -342,12 +362,21 @@ class PARTYWALL_API subscriber_core {
     /// Nothing was ready: jump, finish, refresh, flush. True: look again. False: `event` says why
     /// there is nothing.
     bool look_around(taken& event) noexcept;
-    bool settle(source& s, taken& event) noexcept;
+    /// Due now and then, however much is ready: true if `event` says that a publisher ended.
+    [[gnu::noinline, gnu::cold]] bool look_for_ends(taken& event) noexcept;
+    /// What became of a source that was looked at.
+    enum class settled : std::uint8_t {
+        stays,  ///< it is as it was, or jumped
+        gone,   ///< it was let go, and may not be touched any more
+        event,  ///< the same, and the user must hear of it
+    };
+    settled settle(source& s, taken& event) noexcept;
     void jump(source& s) noexcept;
-    void finish(source& s, taken& event) noexcept;
+    settled finish(source& s, taken& event) noexcept;
+    void let_go() noexcept;
     void sweep_detached() noexcept;
     bool refresh() noexcept;
-    void notice_ends() noexcept;
+    void notice_ends(std::uint32_t polls) noexcept;
     receive_errc prepare_sleep(std::uint64_t until_ns) noexcept;
     void sleep(std::uint64_t until_ns) noexcept;
     std::uint64_t spin_end(std::uint64_t now_ns, std::uint64_t until_ns) const noexcept;
@@ -360,6 +389,7 @@ class PARTYWALL_API subscriber_core {
     std::size_t next_ = 0;         ///< source to look at next
     std::vector<std::unique_ptr<source>> sources_;
     std::uint32_t takes_until_look_ = 1;
+    bool look_due_ = false; ///< ends must be looked for, although messages are ready
     std::uint32_t epoch_seen_ = 0;
     /// Holds that other threads gave back, bit per hold; bit 63: closed, the last sample destroys.
     std::atomic<std::uint64_t> foreign_{0};
@@ -376,7 +406,7 @@ class PARTYWALL_API subscriber_core {
     bool has_entry_ = false;
     bool latest_ = false;
     std::uint64_t closed_holds_ = 0; ///< holds that were out when the handle was closed
-    std::uint64_t idle_looks_ = 0;
+    std::uint32_t polls_until_proof_;
     std::uint64_t publishers_seen_ = 0;
     std::uint64_t received_before_ = 0; ///< from finished sources
     std::uint64_t missed_before_ = 0;
@@ -384,6 +414,9 @@ class PARTYWALL_API subscriber_core {
     std::vector<std::uint64_t> finished_; ///< incarnations that must not be attached again
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
+    bool retry_refused_ = false; ///< one of them for a reason that may pass by itself
+    std::uint64_t retried_ns_ = 0;
+    std::vector<taken> postponed_; ///< events that await a call that can report them
     std::string refusal_;
     endpoint_errc refusal_code_{};
     bool refused_ = false; ///< not yet reported

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+// The data plane makes no system call while everybody keeps up: a process that has warmed up
+// forbids itself all of them, and sends and receives a million times.
+#include "puppet.hpp"
+
+#include <partywall/os/membarrier.hpp>
+#include <support/counts.hpp>
+
+#include <array>
+#include <cstddef>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace partywall::test {
+namespace {
+
+/// From now on every system call but the end of the process kills it (SIGSYS).
+void forbid_system_calls() {
+    std::array<sock_filter, 4> code = {{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    }};
+    sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+PARTYWALL_ROLE(forbids_itself_system_calls) {
+    os::for_test::disable_membarrier(context.number(5) == 0);
+    participant me = joined(context.arg(0));
+    auto const policy = static_cast<overflow>(context.number(1));
+    auto const kind = static_cast<delivery>(context.number(2));
+    std::uint64_t const operations = context.number(3);
+    bool const makes_one = context.number(4) != 0;
+    auto pub = me.publisher<tick>("t", gated(64, policy)).value();
+    subscriber_options options;
+    options.delivery = kind;
+    auto sub = me.subscriber<tick>("t", options).value();
+    auto value = me.latest<tick>("t").value();
+    publisher_options variable = gated(64, policy);
+    auto text = me.publisher<bytes>("b", variable).value();
+    auto text_sub = me.subscriber<bytes>("b", options).value();
+    std::array<tick, 8> batch{};
+    std::uint64_t wrong = 0;
+    auto const round = [&](std::uint64_t i) {
+        wrong += pub.send(tick::of(i)) ? 0 : 1;
+        auto const s = sub.try_receive();
+        wrong += s && s->number == i ? 0 : 1;
+        if (i % 8 == 0) {
+            auto l = pub.loan();
+            **l = tick::of(i);
+            wrong += l->send() ? 0 : 1;
+            wrong += pub.send_batch(batch).value() == 8 ? 0 : 1;
+            wrong += sub.receive_batch(batch) == 8 ? 0 : 1;
+            wrong += sub.receive(1h) ? 0 : 1;
+            wrong += sub.try_receive() ? 1 : 0;
+            wrong += value.get() ? 0 : 1;
+            wrong += text.send("hello, world") ? 0 : 1;
+            wrong += text_sub.try_receive().text() == "hello, world" ? 0 : 1;
+        }
+    };
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        round(i);
+    }
+    context.send("warm");
+    forbid_system_calls();
+    for (std::uint64_t i = 0; i < operations / 2; ++i) {
+        round(i);
+    }
+    if (makes_one) {
+        (void)me.recover();
+    }
+    ::syscall(SYS_exit_group, wrong == 0 ? 0 : 1);
+    return 1;
+}
+
+exit_status run(overflow policy, delivery kind, std::uint64_t operations, bool makes_one = false,
+                bool membarrier = true) {
+    scratch_root root;
+    child role = spawn("forbids_itself_system_calls",
+                       {root.path(), std::to_string(static_cast<int>(policy)),
+                        std::to_string(static_cast<int>(kind)), std::to_string(operations),
+                        makes_one ? "1" : "0", membarrier ? "1" : "0"});
+    role.expect("warm");
+    return role.wait();
+}
+
+TEST(DataPlane, MakesNoSystemCall) {
+    std::uint64_t const operations = count(1'000'000, 10'000'000);
+    EXPECT_EQ(run(overflow::drop_oldest, delivery::lossy, operations), exited(0));
+    EXPECT_EQ(run(overflow::drop_oldest, delivery::looking, operations), exited(0));
+    EXPECT_EQ(run(overflow::block, delivery::lossless, operations), exited(0));
+    EXPECT_EQ(run(overflow::reject, delivery::lossless, operations), exited(0));
+}
+
+TEST(DataPlane, MakesNoSystemCallWhereThereIsNoMembarrier) {
+    std::uint64_t const operations = count(200'000, 10'000'000);
+    EXPECT_EQ(run(overflow::drop_oldest, delivery::lossy, operations, false, false), exited(0));
+    EXPECT_EQ(run(overflow::block, delivery::lossless, operations, false, false), exited(0));
+}
+
+TEST(DataPlane, IsSeenMakingOne) { // or the test above could not fail
+    EXPECT_EQ(run(overflow::block, delivery::lossless, 0, true), killed_by(SIGSYS));
+}
+
+} // namespace
+} // namespace partywall::test
