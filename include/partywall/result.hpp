@@ -46,9 +46,11 @@ namespace detail {
                                             boost::source_location const& where);
 } // namespace detail
 
-// Found by argument-dependent look-up from boost::system::result::value().
 template <class E>
-    requires is_error_enum<E>::value
+concept error_enum = is_error_enum<E>::value;
+
+// Found by argument-dependent look-up from boost::system::result::value().
+template <error_enum E>
 [[noreturn]] void throw_exception_from_error(E const& e, boost::source_location const& where) {
     detail::throw_error(to_string(e), where);
 }

@@ -26,6 +26,8 @@ class new_file {
 
     new_file(new_file&&) noexcept = default;
     new_file& operator=(new_file&&) = delete;
+    new_file(new_file const&) = delete;
+    new_file& operator=(new_file const&) = delete;
     /// Leaves nothing behind unless published.
     ~new_file();
 

@@ -40,10 +40,10 @@ void add(std::uint64_t& word, std::uint64_t amount) noexcept {
                        std::memory_order_relaxed);
 }
 
-result<publisher_plan, endpoint_failure>
-make_plan(std::string_view topic, payload_shape const& shape,
-                                         publisher_options const& o, type_info const& type,
-                                         bool may_omit_fence) {
+result<publisher_plan, endpoint_failure> make_plan(std::string_view topic,
+                                                   payload_shape const& shape,
+                                                   publisher_options const& o,
+                                                   type_info const& type, bool may_omit_fence) {
     auto const bad = [&](std::string reason) {
         return fail(endpoint_errc::bad_option,
                     "cannot publish on topic '" + std::string(topic) + "': " + std::move(reason));
@@ -61,9 +61,9 @@ make_plan(std::string_view topic, payload_shape const& shape,
                    std::to_string(subscribers_max));
     }
     std::uint64_t const payload_max =
-        shape.payload_bytes_max != 0 ? shape.payload_bytes_max
-                                     : o.payload_bytes_max / shape.element_bytes *
-                                           shape.element_bytes;
+        shape.payload_bytes_max != 0
+            ? shape.payload_bytes_max
+            : o.payload_bytes_max / shape.element_bytes * shape.element_bytes;
     if (payload_max == 0 || payload_max > payload_bytes_max_limit) {
         return bad("payload_bytes_max " + std::to_string(o.payload_bytes_max) +
                    " is not in one element.." + std::to_string(payload_bytes_max_limit));
@@ -122,8 +122,8 @@ void fill_readers(std::byte* base, void* context) {
 bool reserve(reader_slot* slots, std::uint32_t slot_count, std::uint64_t my_ticket,
              entry_info const& subscription, std::uint64_t start_position) noexcept {
     owner mine;
-    reader_slot* const slot = reader_seat<>::claim(slots, slot_count, my_ticket,
-                                                   reader_role::reservation, mine);
+    reader_slot* const slot =
+        reader_seat<>::claim(slots, slot_count, my_ticket, reader_role::reservation, mine);
     if (slot == nullptr) {
         return false;
     }
@@ -141,9 +141,8 @@ std::unique_ptr<publisher_core>
 publisher_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
                        type_facts const& type, payload_shape const& shape,
                        publisher_options const& options, endpoint_failure& why) noexcept {
-    return made_or_why<std::unique_ptr<publisher_core>>(why, [&] {
-        return make(std::move(participant), topic, type_of(type), shape, options);
-    });
+    return made_or_why<std::unique_ptr<publisher_core>>(
+        why, [&] { return make(std::move(participant), topic, type_of(type), shape, options); });
 }
 
 result<std::unique_ptr<publisher_core>, endpoint_failure>
@@ -361,10 +360,10 @@ send_errc publisher_core::make_room(std::uint64_t wait_ns) noexcept {
 
 send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
     std::uint64_t backoff = notice_backoff_first_ns;
-    std::uint64_t const spin_until =
-        waiting_ == waiting::spin_then_park ? deadline_after(os::monotonic_ns(), spin_ns_)
-        : waiting_ == waiting::spin         ? ~std::uint64_t{0}
-                                            : 0;
+    std::uint64_t const spin_until = waiting_ == waiting::spin_then_park
+                                         ? deadline_after(os::monotonic_ns(), spin_ns_)
+                                     : waiting_ == waiting::spin ? ~std::uint64_t{0}
+                                                                 : 0;
     for (;;) {
         std::uint64_t const now = os::monotonic_ns();
         if (now >= next_question_ns_) {
@@ -402,17 +401,15 @@ bool publisher_core::free_laggard(gate<>::laggard const& held_by) noexcept {
     }
     reader_slot& slot = slots()[held_by.slot];
     constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
-    bool const reservation =
-        held_by.seen.ticket() == participant_->ticket() &&
-        held_by.seen.phase() == slot_phase::ready &&
-        std_atomics::load(slot.role, relaxed) ==
-            static_cast<std::uint32_t>(reader_role::reservation);
+    bool const reservation = held_by.seen.ticket() == participant_->ticket() &&
+                             held_by.seen.phase() == slot_phase::ready &&
+                             std_atomics::load(slot.role, relaxed) ==
+                                 static_cast<std::uint32_t>(reader_role::reservation);
     bool const gone =
-        reservation
-            ? !subscription_lives(*participant_, entry_.name,
-                                  std_atomics::load(slot.subscription, relaxed),
-                                  std_atomics::load(slot.subscription_ticket, relaxed))
-            : participant_->proven_dead(held_by.seen.ticket());
+        reservation ? !subscription_lives(*participant_, entry_.name,
+                                          std_atomics::load(slot.subscription, relaxed),
+                                          std_atomics::load(slot.subscription_ticket, relaxed))
+                    : participant_->proven_dead(held_by.seen.ticket());
     if (!gone || !reader_seat<>::reclaim(slot, held_by.seen, participant_->ticket())) {
         return false;
     }

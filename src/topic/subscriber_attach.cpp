@@ -37,13 +37,12 @@ void subscriber_attach::prune(std::vector<std::uint64_t>& incarnations,
     });
 }
 
-void subscriber_attach::note_ends(subscriber_core& core,
-                                  std::vector<entry_info> const& publishers, bool& changed) {
+void subscriber_attach::note_ends(subscriber_core& core, std::vector<entry_info> const& publishers,
+                                  bool& changed) {
     for (auto const& s : core.sources_) {
         bool const listed =
-            std::any_of(publishers.begin(), publishers.end(), [&](entry_info const& e) {
-                return e.incarnation == s->incarnation;
-            });
+            std::any_of(publishers.begin(), publishers.end(),
+                        [&](entry_info const& e) { return e.incarnation == s->incarnation; });
         if (listed || s->ending) {
             continue;
         }
@@ -121,8 +120,8 @@ result<void, endpoint_failure> subscriber_attach::check(subscriber_core const& c
                                                         entry_info const& publisher) {
     auto const refuse = [&](endpoint_errc code, std::string reason) {
         return fail(code, "cannot attach to the publisher of participant " +
-                              std::to_string(publisher.owner_ticket) + " on topic '" +
-                              core.topic_ + "': " + std::move(reason));
+                              std::to_string(publisher.owner_ticket) + " on topic '" + core.topic_ +
+                              "': " + std::move(reason));
     };
     if (core.sources_.size() >= publishers_per_topic_max) {
         return refuse(endpoint_errc::too_many_publishers,
@@ -137,15 +136,15 @@ result<void, endpoint_failure> subscriber_attach::check(subscriber_core const& c
         return {};
     }
     if (t.type_fingerprint != core.type_.fingerprint) {
-        return refuse(endpoint_errc::type_mismatch,
-                      "it sends '" + publisher.type.name + "', this side receives '" +
-                          core.type_.name + "'");
+        return refuse(endpoint_errc::type_mismatch, "it sends '" + publisher.type.name +
+                                                        "', this side receives '" +
+                                                        core.type_.name + "'");
     }
     payload_shape const& shape = core.shape_;
-    bool const fits = t.geometry.variable_length == shape.variable_length &&
-                      t.geometry.payload_offset == shape.payload_offset &&
-                      (shape.variable_length ||
-                       t.geometry.payload_bytes_max == shape.payload_bytes_max);
+    bool const fits =
+        t.geometry.variable_length == shape.variable_length &&
+        t.geometry.payload_offset == shape.payload_offset &&
+        (shape.variable_length || t.geometry.payload_bytes_max == shape.payload_bytes_max);
     if (!fits) {
         return refuse(endpoint_errc::corrupt, "its cells do not have the shape of its type");
     }
@@ -175,8 +174,8 @@ void subscriber_attach::free_surplus(subscriber_core const& core, source& s) noe
         return;
     }
     // The size of our mapping, not a number from it.
-    auto const count = static_cast<std::uint32_t>(
-        (s.readers_map.size() - reader_slots_offset) / sizeof(reader_slot));
+    auto const count = static_cast<std::uint32_t>((s.readers_map.size() - reader_slots_offset) /
+                                                  sizeof(reader_slot));
     reader_slot* const slots = topic_segments::slots_of(s.readers_map);
     if (reader_slot* const surplus = find_reservation(core, slots, count, s.ticket)) {
         take_reservation(core, *surplus, s, pair_of(*core.participant_), true);
@@ -188,8 +187,7 @@ bool subscriber_attach::take_reservation(subscriber_core const& core, reader_slo
                                          fence_pair pair, bool surplus) {
     owner seen = owner_word<>::load(slot.owner);
     if (seen.phase() != slot_phase::ready || seen.ticket() != s.ticket ||
-        !owner_word<>::exchange(slot.owner, seen, core.participant_->ticket(),
-                                slot_phase::ready)) {
+        !owner_word<>::exchange(slot.owner, seen, core.participant_->ticket(), slot_phase::ready)) {
         return false;
     }
     std_atomics::store(slot.role, static_cast<std::uint32_t>(reader_role::lossless), relaxed);
@@ -237,8 +235,7 @@ bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segmen
 }
 
 /// Where to begin. The cursor, if there is one, protects in_place_from and what follows.
-void subscriber_attach::place(subscriber_core const& core, source& s, bool initial,
-                              bool reserved) {
+void subscriber_attach::place(subscriber_core const& core, source& s, bool initial, bool reserved) {
     ring_geometry const& g = s.reader.geometry();
     std::uint64_t const start = g.start_position;
     if (reserved) {

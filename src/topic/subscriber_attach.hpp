@@ -22,9 +22,8 @@ struct subscriber_attach {
   private:
     static result<std::unique_ptr<source>, endpoint_failure>
     attach(subscriber_core& core, entry_info const& publisher, bool initial, bool ended);
-    static result<void, endpoint_failure> check(subscriber_core const& core,
-                                                topic_segments const& t,
-                                                entry_info const& publisher);
+    static result<void, endpoint_failure>
+    check(subscriber_core const& core, topic_segments const& t, entry_info const& publisher);
     static bool take_seat(subscriber_core& core, source& s, topic_segments const& t,
                           entry_info const& publisher, bool ended, bool& reserved);
     static bool take_reservation(subscriber_core const& core, reader_slot& slot, source& s,

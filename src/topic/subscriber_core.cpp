@@ -11,6 +11,7 @@
 #include <partywall/os/robust_word.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <thread>
@@ -176,7 +177,11 @@ void subscriber_core::take_over() noexcept {
     }
     // relaxed: ordered by the fence pair.
     user_.store(&thread_mark, std::memory_order_relaxed);
-    os::heavy_fence(); // pairs with the compiler fence in release()
+    if (!os::heavy_fence()) { // pairs with the compiler fence in release()
+        // A sandbox that came up after we registered. A store leaves its processor within
+        // microseconds; nothing better is to be had.
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     for (hold_slot const& h : holds_) {
         // acquire: pairs with the release after release_here().
         while (h.releasing.load(std::memory_order_acquire) != 0) {

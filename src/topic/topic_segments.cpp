@@ -61,8 +61,8 @@ result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_inf
         return from_segment(readers.error(), "cannot attach topic '" + publisher.name + "'");
     }
     auto const corrupt = [&](char const* what) {
-        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name + "': " +
-                                                file_name(id) + " has " + what);
+        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name +
+                                                "': " + file_name(id) + " has " + what);
     };
     if (readers->size() < reader_slots_offset) {
         return corrupt("no room for its own header");
@@ -84,14 +84,13 @@ result<topic_segments, endpoint_failure>
 attach_topic(directory const& dir, entry_info const& publisher, access readers_access) {
     topic_segments t;
     segment_id const id{segment_kind::ring, publisher.owner_ticket, publisher.number};
-    auto ring =
-        attach_segment(dir, {id, ring_layout_version, ring_fingerprint}, access::read_only);
+    auto ring = attach_segment(dir, {id, ring_layout_version, ring_fingerprint}, access::read_only);
     if (!ring) {
         return from_segment(ring.error(), "cannot attach topic '" + publisher.name + "'");
     }
     auto const corrupt = [&](char const* what) {
-        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name + "': " +
-                                                file_name(id) + " has " + what);
+        return fail(endpoint_errc::corrupt, "cannot attach topic '" + publisher.name +
+                                                "': " + file_name(id) + " has " + what);
     };
     if (ring->size() < ring_cells_offset) {
         return corrupt("no room for its own header");
@@ -100,8 +99,12 @@ attach_topic(directory const& dir, entry_info const& publisher, access readers_a
     ring_constants c;
     copy_words<>::load(reinterpret_cast<std::byte*>(&c),
                        ring->data() + offsetof(ring_segment, constants), sizeof c);
-    t.geometry = {ring->data() + ring_cells_offset, c.cell_count,     c.stride,
-                  c.payload_bytes_max,              c.start_position, c.payload_offset,
+    t.geometry = {ring->data() + ring_cells_offset,
+                  c.cell_count,
+                  c.stride,
+                  c.payload_bytes_max,
+                  c.start_position,
+                  c.payload_offset,
                   c.variable_length != 0};
     if (!t.geometry.valid(ring->size() - ring_cells_offset)) {
         return corrupt("an impossible geometry");
@@ -151,11 +154,10 @@ bool slot_may_go(participant_core& participant, entry_info const& publisher,
                              std_atomics::load(slot.role, relaxed) ==
                                  static_cast<std::uint32_t>(reader_role::reservation);
     // A reservation has the ticket of its publisher, dead or alive, and is its subscription's.
-    return reservation
-               ? !subscription_lives(participant, publisher.name,
-                                     std_atomics::load(slot.subscription, relaxed),
-                                     std_atomics::load(slot.subscription_ticket, relaxed))
-               : participant.proven_dead(seen.ticket());
+    return reservation ? !subscription_lives(participant, publisher.name,
+                                             std_atomics::load(slot.subscription, relaxed),
+                                             std_atomics::load(slot.subscription_ticket, relaxed))
+                       : participant.proven_dead(seen.ticket());
 }
 
 } // namespace
@@ -294,9 +296,8 @@ bool entry_may_go(participant_core& participant, entry_info const& e) {
     }
     std::uint32_t slot_count = 0;
     auto const readers = attach_readers(participant.dir(), e, access::read_only, slot_count);
-    return !readers ||
-           !reservation_waits(participant, e.name, topic_segments::slots_of(*readers), slot_count,
-                              e.owner_ticket);
+    return !readers || !reservation_waits(participant, e.name, topic_segments::slots_of(*readers),
+                                          slot_count, e.owner_ticket);
 }
 
 void clean_inside(participant_core& participant, entry_info const& e) {

@@ -146,9 +146,7 @@ void time_notice(std::string const& what, std::string const& joined_by, bool wai
     EXPECT_TRUE(topic_files(root).empty());
 }
 
-TEST(KilledPublisher, EndsABlockedReceive) {
-    time_notice("kill to peer_died", "main", true, true);
-}
+TEST(KilledPublisher, EndsABlockedReceive) { time_notice("kill to peer_died", "main", true, true); }
 TEST(KilledPublisher, EndsABlockedReceiveWithoutFutexWaitv) {
     time_notice("kill to peer_died without futex_waitv", "main", false, true);
 }
@@ -397,9 +395,8 @@ TEST(KilledSubscribers, AreGoneFromEverySegmentAfterOneRecovery) {
         one.kill();
     }
     eventually([&] {
-        return std::all_of(die.begin(), die.end(), [&](puppet const& one) {
-            return me.core()->proven_dead(one.ticket());
-        });
+        return std::all_of(die.begin(), die.end(),
+                           [&](puppet const& one) { return me.core()->proven_dead(one.ticket()); });
     });
     (void)me.recover();
     EXPECT_EQ(topic.used_slots(), 0u);

@@ -32,8 +32,8 @@ PARTYWALL_ROLE(hostile_reader) {
     auto sub = me.subscriber<tick>("t", lossless()).value();
     tampered_topic topic(me, "t");
     std::mt19937_64 random(context.number(1));
-    std::uint64_t const tickets[] = {0, me.ticket(), me.publishers("t")[0].owner_ticket, 3,
-                                     ticket_max, 1'000'000};
+    std::uint64_t const tickets[] = {0, me.ticket(), me.publishers("t")[0].owner_ticket,
+                                     3, ticket_max,  1'000'000};
     std::uint32_t const slots = topic.slot_count();
     context.send("writes");
     for (;;) {
@@ -51,8 +51,8 @@ PARTYWALL_ROLE(hostile_reader) {
         case 1: std_atomics::store(slot.owner, value, std::memory_order_relaxed); break;
         case 2: std_atomics::store(slot.cursor, value, std::memory_order_relaxed); break;
         case 3: {
-            std::uint64_t const at = std_atomics::load(topic.ring().control.position,
-                                                       std::memory_order_relaxed);
+            std::uint64_t const at =
+                std_atomics::load(topic.ring().control.position, std::memory_order_relaxed);
             std_atomics::store(slot.cursor, detail::cursor_at(at + random() % 20 - 10),
                                std::memory_order_relaxed);
             break;

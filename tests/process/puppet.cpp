@@ -156,8 +156,8 @@ void times::report(std::string const& what) {
     auto const us = [&](std::size_t i) { return static_cast<double>(ns_[i]) / 1000; };
     std::size_t const p50 = ns_.size() / 2;
     std::size_t const p99 = ns_.size() * 99 / 100;
-    std::printf("%s: %zu times, p50 %.0f us, p99 %.0f us, most %.0f us\n", what.c_str(),
-                ns_.size(), us(p50), us(p99), us(ns_.size() - 1));
+    std::printf("%s: %zu times, p50 %.0f us, p99 %.0f us, most %.0f us\n", what.c_str(), ns_.size(),
+                us(p50), us(p99), us(ns_.size() - 1));
     testing::Test::RecordProperty(what + " p50 us", std::to_string(us(p50)));
     testing::Test::RecordProperty(what + " p99 us", std::to_string(us(p99)));
 }

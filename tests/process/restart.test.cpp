@@ -14,11 +14,11 @@ namespace partywall::test {
 namespace {
 
 // Where what is counted.
-constexpr std::size_t sent_at = 0;        // + publisher
-constexpr std::size_t received_at = 16;   // + 8 * subscriber ...
-constexpr std::size_t gaps_at = 17;       //   numbers that were left out, repeated or torn
-constexpr std::size_t deaths_at = 18;     //   publishers whose death was reported
-constexpr std::size_t last_from_at = 19;  //   which life of a publisher the last one came from
+constexpr std::size_t sent_at = 0;       // + publisher
+constexpr std::size_t received_at = 16;  // + 8 * subscriber ...
+constexpr std::size_t gaps_at = 17;      //   numbers that were left out, repeated or torn
+constexpr std::size_t deaths_at = 18;    //   publishers whose death was reported
+constexpr std::size_t last_from_at = 19; //   which life of a publisher the last one came from
 constexpr std::size_t per_subscriber = 8;
 
 /// root, topic, publisher's index, its life

@@ -187,8 +187,8 @@ TEST(HostileRing, WithALengthBeyondItsCellsIsReportedAndLetGo) {
         tampered_topic topic(hostile, "t");
         for (std::uint32_t const length : {41u, 48u, 1u << 16, 1u << 31, ~0u}) {
             ASSERT_TRUE(pub.send("hello"));
-            auto* const cell = reinterpret_cast<std::uint32_t*>(
-                topic.cell((pub.position() - 1) & 7));
+            auto* const cell =
+                reinterpret_cast<std::uint32_t*>(topic.cell((pub.position() - 1) & 7));
             cell[2] = length;
             auto const s = sub.try_receive();
             ASSERT_FALSE(s);

@@ -166,8 +166,8 @@ TEST_P(Accounting, IsExactAfterEveryStep) {
     std::vector<model> subs;
     std::uint64_t sent = 0;
     auto const add = [&](subscriber_options const& o) {
-        subs.push_back({me.subscriber<tick>("t", o).value(), o.delivery == delivery::lossless,
-                        sent, sent});
+        subs.push_back(
+            {me.subscriber<tick>("t", o).value(), o.delivery == delivery::lossless, sent, sent});
     };
     std::uint64_t const steps = count(20'000, 1'000'000);
     for (std::uint64_t step = 0; step < steps; ++step) {
@@ -186,11 +186,12 @@ TEST_P(Accounting, IsExactAfterEveryStep) {
             }
             auto const r = pub.send(tick::of(sent));
             if (r) {
-                ASSERT_LT(sent - slowest, depth) << "a lossless subscriber's message was overwritten";
+                ASSERT_LT(sent - slowest, depth)
+                    << "a lossless subscriber's message was overwritten";
                 sent += 1;
             } else {
-                ASSERT_EQ(r.error(), policy == overflow::block ? send_errc::timed_out
-                                                               : send_errc::full);
+                ASSERT_EQ(r.error(),
+                          policy == overflow::block ? send_errc::timed_out : send_errc::full);
                 // Readers tell after a quarter of a ring what they gave back.
                 ASSERT_GE(sent - slowest + depth / 4, depth) << "full, and is not";
             }
@@ -213,14 +214,12 @@ TEST_P(Accounting, IsExactAfterEveryStep) {
 constexpr std::uint64_t below(std::uint64_t edge) { return edge - 64; }
 
 INSTANTIATE_TEST_SUITE_P(
-    EveryPolicyAndEdge, Accounting,
-    testing::ValuesIn([] {
+    EveryPolicyAndEdge, Accounting, testing::ValuesIn([] {
         std::vector<accounting_case> all;
         for (overflow const policy : {overflow::drop_oldest, overflow::block, overflow::reject}) {
             for (std::uint64_t const depth : {4, 256}) {
-                for (std::uint64_t const start :
-                     {std::uint64_t{0}, below(std::uint64_t{1} << 32),
-                      below(std::uint64_t{1} << 63), below(0)}) {
+                for (std::uint64_t const start : {std::uint64_t{0}, below(std::uint64_t{1} << 32),
+                                                  below(std::uint64_t{1} << 63), below(0)}) {
                     all.push_back({policy, depth, start, static_cast<std::uint32_t>(all.size())});
                 }
             }
@@ -233,10 +232,10 @@ INSTANTIATE_TEST_SUITE_P(
                            : c.policy == overflow::block     ? "Block"
                                                              : "Reject";
         name += "Depth" + std::to_string(c.depth) + "From";
-        return name + (c.start == 0            ? std::string("Zero")
-                       : c.start == below(0)   ? std::string("TwoTo64")
-                       : c.start >> 32 == 0    ? std::string("TwoTo32")
-                                               : std::string("TwoTo63"));
+        return name + (c.start == 0          ? std::string("Zero")
+                       : c.start == below(0) ? std::string("TwoTo64")
+                       : c.start >> 32 == 0  ? std::string("TwoTo32")
+                                             : std::string("TwoTo63"));
     });
 
 } // namespace

@@ -47,7 +47,8 @@ T filled(std::uint64_t number) {
 
 template <class T>
 class AnyType : public testing::Test {};
-using all_types = testing::Types<one_byte, odd, std::uint32_t, double, wide, line, two_lines, large>;
+using all_types =
+    testing::Types<one_byte, odd, std::uint32_t, double, wide, line, two_lines, large>;
 TYPED_TEST_SUITE(AnyType, all_types);
 
 template <class T>

@@ -112,8 +112,8 @@ TEST(Samples, GivenBackInAnyOrderKeepTheCursorBehindTheOldest) {
             oldest = std::min(oldest, s->number);
         }
         std::uint64_t const cursor = topic.slots()[0].cursor;
-        auto const beyond = static_cast<std::int64_t>(
-            cursor - detail::cursor_at(options.start_position + oldest));
+        auto const beyond =
+            static_cast<std::int64_t>(cursor - detail::cursor_at(options.start_position + oldest));
         ASSERT_LE(beyond, 0) << "a held cell was given back";
         ASSERT_LE(sent - oldest, 16u) << "a held cell was overwritten";
     }

@@ -85,8 +85,7 @@ inline void send_ticks(publisher<tick>& to, std::uint64_t first, std::uint64_t c
 
 /// Numbers of the whole messages that are there now. What ends it, if that is an event, is left
 /// in `event`.
-inline std::vector<std::uint64_t> take_all(subscriber<tick>& from,
-                                           receive_errc* event = nullptr) {
+inline std::vector<std::uint64_t> take_all(subscriber<tick>& from, receive_errc* event = nullptr) {
     std::vector<std::uint64_t> numbers;
     for (;;) {
         auto const s = from.try_receive();
@@ -120,13 +119,13 @@ class tampered_topic {
                                 detail::ring_fingerprint},
                                access::read_write)
                     .value()),
-          readers_(attach_segment(as.core()->dir(),
-                                  {{segment_kind::readers, publisher.owner_ticket,
-                                    publisher.number},
-                                   detail::readers_layout_version,
-                                   detail::readers_fingerprint},
-                                  access::read_write)
-                       .value()) {}
+          readers_(
+              attach_segment(as.core()->dir(),
+                             {{segment_kind::readers, publisher.owner_ticket, publisher.number},
+                              detail::readers_layout_version,
+                              detail::readers_fingerprint},
+                             access::read_write)
+                  .value()) {}
     /// Of the only publisher of `topic`.
     tampered_topic(participant const& as, std::string const& topic)
         : tampered_topic(as, as.publishers(topic).at(0)) {}

@@ -147,8 +147,8 @@ TEST_P(WaitThreads, ANewPublisherAndItsEndWakeASubscriber) {
 
 std::vector<strategy> all_strategies() {
     std::vector<strategy> all;
-    for (kernel const has : {kernel{true, true}, kernel{false, true}, kernel{true, false},
-                             kernel{false, false}}) {
+    for (kernel const has :
+         {kernel{true, true}, kernel{false, true}, kernel{true, false}, kernel{false, false}}) {
         for (waiting const w : {waiting::spin_then_park, waiting::park}) {
             all.push_back({has, w, wake::sleepers, fencing::automatic});
         }
@@ -235,7 +235,8 @@ TEST(Interrupt, BeforeACallEndsTheNextOneThatWouldWaitAndNoOther) {
         EXPECT_EQ(take_all(sub), numbers(0, 4)) << "what does not wait is not interrupted";
         EXPECT_EQ(value.wait(1h)->number, 3u);
         EXPECT_EQ(sub.receive(1h).error(), receive_errc::interrupted);
-        EXPECT_EQ(sub.receive(0ms).error(), receive_errc::timed_out) << "two before one call are one";
+        EXPECT_EQ(sub.receive(0ms).error(), receive_errc::timed_out)
+            << "two before one call are one";
         EXPECT_EQ(value.wait(1h).error(), receive_errc::interrupted);
         send_ticks(pub, 4, 4);
         EXPECT_EQ(pub.send(tick::of(9)).error(), send_errc::interrupted);
@@ -283,8 +284,7 @@ TEST(InterruptThreads, EndsACallThatWaits) {
             bool const sleeps = how != waiting::spin;
             for (int i = 0; i < 3; ++i) {
                 while_blocked(
-                    sleeps,
-                    [&] { EXPECT_EQ(sub.receive(1h).error(), receive_errc::interrupted); },
+                    sleeps, [&] { EXPECT_EQ(sub.receive(1h).error(), receive_errc::interrupted); },
                     [&](auto) { sub.interrupt(); });
                 while_blocked(
                     sleeps,

@@ -129,13 +129,11 @@ class reader_seat {
         Atomics::store(slot_->missed, total, std::memory_order_relaxed);
     }
     void count_sleep() noexcept {
-        Atomics::store(slot_->sleeps,
-                       Atomics::load(slot_->sleeps, std::memory_order_relaxed) + 1,
+        Atomics::store(slot_->sleeps, Atomics::load(slot_->sleeps, std::memory_order_relaxed) + 1,
                        std::memory_order_relaxed);
     }
     void count_corrupt() noexcept {
-        Atomics::store(slot_->corrupt,
-                       Atomics::load(slot_->corrupt, std::memory_order_relaxed) + 1,
+        Atomics::store(slot_->corrupt, Atomics::load(slot_->corrupt, std::memory_order_relaxed) + 1,
                        std::memory_order_relaxed);
     }
 

@@ -45,18 +45,18 @@ struct readers_constants {
 static_assert(sizeof(readers_constants) == 128);
 
 struct reader_slot {
-    std::uint64_t owner;        ///< owner word; everything else is written by the owner only
-    std::uint32_t role;         ///< enum class reader_role
+    std::uint64_t owner; ///< owner word; everything else is written by the owner only
+    std::uint32_t role;  ///< enum class reader_role
     std::uint32_t reserved_1;
-    std::uint64_t subscription; ///< reservation, lossless: the subscription's incarnation
+    std::uint64_t subscription;        ///< reservation, lossless: the subscription's incarnation
     std::uint64_t subscription_ticket; ///< the same: ticket of the subscription's owner
-    std::uint64_t received;     ///< messages taken
-    std::uint64_t missed;       ///< messages overwritten before they could be taken
+    std::uint64_t received;            ///< messages taken
+    std::uint64_t missed;              ///< messages overwritten before they could be taken
     std::uint64_t sleeps;
     std::uint64_t corrupt;
     std::uint8_t reserved_2[64];
-    std::uint64_t cursor;       ///< 2*position+1 of the oldest cell still needed, or 0
-    std::uint32_t freed;        ///< the bell for room: the writer sleeps on it
+    std::uint64_t cursor; ///< 2*position+1 of the oldest cell still needed, or 0
+    std::uint32_t freed;  ///< the bell for room: the writer sleeps on it
     std::uint8_t reserved_3[52];
     std::uint64_t pins[8];
 };
@@ -81,8 +81,8 @@ inline constexpr std::uint64_t readers_fingerprint = layout_fingerprint(
      offsetof(readers_constants, slot_count), offsetof(readers_constants, slot_bytes),
      offsetof(readers_segment, arm), offsetof(reader_slot, owner), offsetof(reader_slot, role),
      offsetof(reader_slot, subscription), offsetof(reader_slot, subscription_ticket),
-     offsetof(reader_slot, received), offsetof(reader_slot, missed),
-     offsetof(reader_slot, sleeps), offsetof(reader_slot, corrupt),
-     offsetof(reader_slot, cursor), offsetof(reader_slot, freed), offsetof(reader_slot, pins)});
+     offsetof(reader_slot, received), offsetof(reader_slot, missed), offsetof(reader_slot, sleeps),
+     offsetof(reader_slot, corrupt), offsetof(reader_slot, cursor), offsetof(reader_slot, freed),
+     offsetof(reader_slot, pins)});
 
 } // namespace partywall::inline v0::detail

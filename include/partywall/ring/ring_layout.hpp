@@ -43,12 +43,12 @@ struct ring_constants {
     std::uint64_t stride;     ///< bytes from cell to cell, a multiple of 8
     std::uint64_t payload_bytes_max;
     std::uint64_t type_fingerprint;
-    std::uint32_t payload_offset; ///< from the start of the cell
+    std::uint32_t payload_offset;  ///< from the start of the cell
     std::uint32_t variable_length; ///< 1: a length precedes the payload; 0: always the maximum
-    std::uint32_t overflow;       ///< enum class overflow
-    std::uint32_t fences;         ///< enum class fence_pair
-    std::uint32_t wakes;          ///< enum class wake
-    std::uint32_t reader_slots;   ///< slots in the readers segment
+    std::uint32_t overflow;        ///< enum class overflow
+    std::uint32_t fences;          ///< enum class fence_pair
+    std::uint32_t wakes;           ///< enum class wake
+    std::uint32_t reader_slots;    ///< slots in the readers segment
     std::uint8_t reserved[64];
 };
 static_assert(sizeof(ring_constants) == 128 && std::is_trivially_copyable_v<ring_constants>);
@@ -87,19 +87,32 @@ inline constexpr std::uint64_t ring_cells_offset = sizeof(ring_segment);
 // an alignment of spacing_bytes.
 static_assert(ring_cells_offset % spacing_bytes == 0);
 
-inline constexpr std::uint64_t ring_fingerprint = layout_fingerprint(
-    {ring_layout_version, sizeof(ring_constants), sizeof(ring_control), ring_cells_offset,
-     offsetof(ring_constants, start_position), offsetof(ring_constants, cell_count),
-     offsetof(ring_constants, stride), offsetof(ring_constants, payload_bytes_max),
-     offsetof(ring_constants, type_fingerprint), offsetof(ring_constants, payload_offset),
-     offsetof(ring_constants, variable_length), offsetof(ring_constants, overflow),
-     offsetof(ring_constants, fences), offsetof(ring_constants, wakes),
-     offsetof(ring_constants, reader_slots), offsetof(ring_control, rung),
-     offsetof(ring_control, room_arm), offsetof(ring_control, position),
-     offsetof(ring_control, closed), offsetof(ring_control, rejected),
-     offsetof(ring_control, blocked_count), offsetof(ring_control, blocked_ns),
-     offsetof(ring_control, wakes), offsetof(ring_control, scans),
-     offsetof(ring_control, readers_reclaimed)});
+inline constexpr std::uint64_t ring_fingerprint =
+    layout_fingerprint({ring_layout_version,
+                        sizeof(ring_constants),
+                        sizeof(ring_control),
+                        ring_cells_offset,
+                        offsetof(ring_constants, start_position),
+                        offsetof(ring_constants, cell_count),
+                        offsetof(ring_constants, stride),
+                        offsetof(ring_constants, payload_bytes_max),
+                        offsetof(ring_constants, type_fingerprint),
+                        offsetof(ring_constants, payload_offset),
+                        offsetof(ring_constants, variable_length),
+                        offsetof(ring_constants, overflow),
+                        offsetof(ring_constants, fences),
+                        offsetof(ring_constants, wakes),
+                        offsetof(ring_constants, reader_slots),
+                        offsetof(ring_control, rung),
+                        offsetof(ring_control, room_arm),
+                        offsetof(ring_control, position),
+                        offsetof(ring_control, closed),
+                        offsetof(ring_control, rejected),
+                        offsetof(ring_control, blocked_count),
+                        offsetof(ring_control, blocked_ns),
+                        offsetof(ring_control, wakes),
+                        offsetof(ring_control, scans),
+                        offsetof(ring_control, readers_reclaimed)});
 
 /// Stamp arithmetic, modulo 2^64.
 constexpr std::uint64_t writing_stamp(std::uint64_t position) noexcept { return 2 * position + 1; }

@@ -155,9 +155,11 @@ class ring_reader {
     /// that its first stamp names. Stamps carry 63 bits of a position; the start supplies the rest.
     std::uint64_t held_by(std::uint64_t index) const noexcept {
         // acquire: pairs with the release in ring_writer::commit().
-        std::uint64_t const stamp = Atomics::load(geometry_.stamp(index), std::memory_order_acquire);
+        std::uint64_t const stamp =
+            Atomics::load(geometry_.stamp(index), std::memory_order_acquire);
         std::uint64_t const doubled = (stamp & 1) != 0 ? stamp - 1 : stamp - 2;
-        auto const from_start = static_cast<std::int64_t>(doubled - 2 * geometry_.start_position) / 2;
+        auto const from_start =
+            static_cast<std::int64_t>(doubled - 2 * geometry_.start_position) / 2;
         std::uint64_t const position =
             geometry_.start_position + static_cast<std::uint64_t>(from_start);
         bool const overwriting = (stamp & 1) != 0 && from_start >= 0;

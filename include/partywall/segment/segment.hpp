@@ -42,6 +42,8 @@ class mapping {
     PARTYWALL_API mapping() noexcept;
     PARTYWALL_API mapping(mapping&&) noexcept;
     PARTYWALL_API mapping& operator=(mapping&&) noexcept;
+    mapping(mapping const&) = delete;
+    mapping& operator=(mapping const&) = delete;
     PARTYWALL_API ~mapping();
 
     /// Start of the segment: its header. Writing through a read_only mapping is a fault.

@@ -47,26 +47,16 @@ class loan {
     }
     ~loan() = default; // abandoned: nothing was sent
 
-    element& operator*() const noexcept
-        requires(!variable_length)
-    {
+    element& operator*() const noexcept requires(!variable_length) {
         return *std::launder(reinterpret_cast<element*>(memory_));
     }
-    element* operator->() const noexcept
-        requires(!variable_length)
-    {
-        return &**this;
-    }
+    element* operator->() const noexcept requires(!variable_length) { return &**this; }
     /// The elements that will be sent: payload_bytes_max at first, then what resize() said.
-    std::span<element> operator*() const noexcept
-        requires(variable_length)
-    {
+    std::span<element> operator*() const noexcept requires(variable_length) {
         return {std::launder(reinterpret_cast<element*>(memory_)), count_};
     }
     /// Sends only the first `count` elements.
-    void resize(std::size_t count) noexcept
-        requires(variable_length)
-    {
+    void resize(std::size_t count) noexcept requires(variable_length) {
         count_ = std::min(count, count_);
     }
 

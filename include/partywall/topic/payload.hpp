@@ -53,8 +53,9 @@ struct payload<T[]> {
     using element = T;
     static constexpr bool variable_length = true;
     static constexpr payload_shape shape() noexcept {
-        return {true, alignof(T) <= variable_payload_offset ? variable_payload_offset
-                                                            : std::uint32_t{alignof(T)},
+        return {true,
+                alignof(T) <= variable_payload_offset ? variable_payload_offset
+                                                      : std::uint32_t{alignof(T)},
                 0, sizeof(T)};
     }
 };

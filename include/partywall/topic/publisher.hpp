@@ -53,9 +53,7 @@ class publisher {
     ~publisher() = default; // closes; never blocks
 
     /// Sends a copy. Waits at most `block_for` (overflow::block).
-    [[nodiscard]] send_result send(element const& message) noexcept
-        requires(!variable_length)
-    {
+    [[nodiscard]] send_result send(element const& message) noexcept requires(!variable_length) {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
@@ -66,8 +64,7 @@ class publisher {
     /// Same with a deadline of its own.
     [[nodiscard]] send_result send(element const& message,
                                    std::chrono::nanoseconds timeout) noexcept
-        requires(!variable_length)
-    {
+        requires(!variable_length) {
         if (auto const e = admit_for(timeout); e != detail::send_ok) [[unlikely]] {
             return e;
         }
@@ -78,19 +75,16 @@ class publisher {
 
     /// Sends a copy of a variable-length message.
     [[nodiscard]] send_result send(std::span<element const> message) noexcept
-        requires(variable_length)
-    {
+        requires(variable_length) {
         return send_span(message, admit());
     }
     [[nodiscard]] send_result send(std::span<element const> message,
                                    std::chrono::nanoseconds timeout) noexcept
-        requires(variable_length)
-    {
+        requires(variable_length) {
         return send_span(message, admit_for(timeout));
     }
     [[nodiscard]] send_result send(std::string_view text) noexcept
-        requires(std::is_same_v<T, bytes>)
-    {
+        requires(std::is_same_v<T, bytes>) {
         return send(std::as_bytes(std::span(text.data(), text.size())));
     }
 
@@ -108,9 +102,7 @@ class publisher {
     /// Sends as many as there is room for, waiting for the first one only, and wakes sleepers
     /// once. Returns how many were sent: all of them, or fewer under `block` and `reject`.
     [[nodiscard]] result<std::size_t, send_errc>
-    send_batch(std::span<element const> messages) noexcept
-        requires(!variable_length)
-    {
+    send_batch(std::span<element const> messages) noexcept requires(!variable_length) {
         std::size_t sent = 0;
         send_errc e = detail::send_ok;
         for (element const& message : messages) {
@@ -168,8 +160,9 @@ class publisher {
     std::uint64_t incarnation() const noexcept { return core_ ? core_->incarnation() : 0; }
     /// Replaces what the registry shows of this publisher.
     result<void, failure<registry_errc>> set_metadata(metadata const& meta) {
-        return core_ ? core_->set_metadata(meta)
-                     : failure<registry_errc>{registry_errc::not_found, 0, "the publisher is closed"};
+        return core_
+                   ? core_->set_metadata(meta)
+                   : failure<registry_errc>{registry_errc::not_found, 0, "the publisher is closed"};
     }
 
   private:

@@ -30,10 +30,11 @@ struct publisher_plan;
 class PARTYWALL_API publisher_core {
   public:
     /// Nothing, and `why`, where it cannot be had.
-    static std::unique_ptr<publisher_core>
-    create(std::shared_ptr<participant_core> participant, std::string_view topic,
-           type_facts const& type, payload_shape const& shape, publisher_options const& options,
-           failure<endpoint_errc>& why) noexcept;
+    static std::unique_ptr<publisher_core> create(std::shared_ptr<participant_core> participant,
+                                                  std::string_view topic, type_facts const& type,
+                                                  payload_shape const& shape,
+                                                  publisher_options const& options,
+                                                  failure<endpoint_errc>& why) noexcept;
     ~publisher_core();
     publisher_core(publisher_core const&) = delete;
     publisher_core& operator=(publisher_core const&) = delete;

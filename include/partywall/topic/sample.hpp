@@ -22,7 +22,8 @@ namespace partywall::inline v0 {
 /// Not when  the message is needed for long: copy it. Held samples are bounded (samples_held_max),
 ///           and a lossless one holds the publisher back.
 /// Callers   one thread at a time. May move to another thread and be destroyed there, and may
-///           outlive its subscriber.
+///           outlive its subscriber. What another thread than the subscriber's gives back is the
+///           publisher's again when the subscriber is next called, or at once if it sleeps.
 /// Peer dies the memory stays mapped and unchanged.
 template <class T>
 class sample {

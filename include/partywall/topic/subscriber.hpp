@@ -68,10 +68,9 @@ class subscriber {
             return closed();
         }
         return {core_.get(), core_->wait_for([this] { return core_->template try_take<copier>(); },
-                                        detail::wait_ns(timeout))};
+                                             detail::wait_ns(timeout))};
     }
-    [[nodiscard]] sample<T>
-    receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    [[nodiscard]] sample<T> receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
         auto const now = std::chrono::steady_clock::now();
         return receive(deadline > now ? deadline - now : std::chrono::nanoseconds(0));
     }
@@ -80,8 +79,7 @@ class subscriber {
     /// (peer_died, ...) is reported by the next call of receive() or try_receive() that finds no
     /// message; missed() counts what was lost in between.
     std::size_t receive_batch(std::span<element> out) noexcept
-        requires(!detail::payload<T>::variable_length)
-    {
+        requires(!detail::payload<T>::variable_length) {
         std::size_t count = 0;
         while (count < out.size()) {
             sample<T> const s = next_of_several();

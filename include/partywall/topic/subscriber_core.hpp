@@ -48,15 +48,15 @@ struct source {
     std::uint64_t flush_every = 1;   ///< cells that may be consumed before the cursor is published
     std::uint64_t received = 0;
     std::uint64_t missed = 0;
-    std::uint64_t missed_now = 0;    ///< to be reported with the next sample
-    std::uint64_t counted_from = 0;  ///< what lies before was never promised to us
-    std::uint32_t held = 0;          ///< samples that users hold
-    std::uint8_t jumps = 0;          ///< in a row, without a message in between
+    std::uint64_t missed_now = 0;   ///< to be reported with the next sample
+    std::uint64_t counted_from = 0; ///< what lies before was never promised to us
+    std::uint32_t held = 0;         ///< samples that users hold
+    std::uint8_t jumps = 0;         ///< in a row, without a message in between
     bool lossless = false;
-    bool ending = false;             ///< closed or dead: finish when nothing is left
+    bool ending = false; ///< closed or dead: finish when nothing is left
     bool dead = false;
     bool corrupt = false;
-    bool detached = false;           ///< no longer in the list; lives until held == 0
+    bool detached = false; ///< no longer in the list; lives until held == 0
     bool wakes = true;
     fence_pair fences = fence_pair::publisher;
     reader_seat<> seat;
@@ -91,8 +91,7 @@ struct copy_fixed_size {
     }
 };
 struct copy_any_size {
-    static bool copy(ring_reader<> const& reader, std::byte* target,
-                     std::uint64_t bytes) noexcept {
+    static bool copy(ring_reader<> const& reader, std::byte* target, std::uint64_t bytes) noexcept {
         return reader.copy(target, bytes);
     }
 };
@@ -296,7 +295,8 @@ class PARTYWALL_API subscriber_core {
             t.data = s.reader.geometry().payload(position);
             h.in_place = true;
         } else {
-            if (h.capacity < bytes && !grow(h, s.reader.geometry().payload_bytes_max)) [[unlikely]] {
+            if (h.capacity < bytes && !grow(h, s.reader.geometry().payload_bytes_max))
+                [[unlikely]] {
                 return false;
             }
             if (!Copy::copy(s.reader, h.buffer, bytes)) [[unlikely]] {
@@ -366,9 +366,9 @@ class PARTYWALL_API subscriber_core {
     [[gnu::noinline, gnu::cold]] bool look_for_ends(taken& event) noexcept;
     /// What became of a source that was looked at.
     enum class settled : std::uint8_t {
-        stays,  ///< it is as it was, or jumped
-        gone,   ///< it was let go, and may not be touched any more
-        event,  ///< the same, and the user must hear of it
+        stays, ///< it is as it was, or jumped
+        gone,  ///< it was let go, and may not be touched any more
+        event, ///< the same, and the user must hear of it
     };
     settled settle(source& s, taken& event) noexcept;
     void jump(source& s) noexcept;
@@ -411,20 +411,20 @@ class PARTYWALL_API subscriber_core {
     std::uint64_t received_before_ = 0; ///< from finished sources
     std::uint64_t missed_before_ = 0;
     std::vector<std::unique_ptr<source>> detached_;
-    std::vector<std::uint64_t> finished_; ///< incarnations that must not be attached again
+    std::vector<std::uint64_t> finished_;    ///< incarnations that must not be attached again
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
-    bool retry_refused_ = false; ///< one of them for a reason that may pass by itself
+    bool retry_refused_ = false;             ///< one of them for a reason that may pass by itself
     std::uint64_t retried_ns_ = 0;
     std::vector<taken> postponed_; ///< events that await a call that can report them
     std::string refusal_;
     endpoint_errc refusal_code_{};
-    bool refused_ = false; ///< not yet reported
-    bool no_memory_ = false;    ///< a buffer could not be had; not yet reported
-    bool words_stale_ = false;  ///< sources changed since words_ was made
-    bool fences_light_ = false; ///< this process registered for membarrier
-    taken last_;     ///< latest: what holds_.back() keeps
-    source kept_;    ///< latest: where samples of the kept value count as held
+    bool refused_ = false;             ///< not yet reported
+    bool no_memory_ = false;           ///< a buffer could not be had; not yet reported
+    bool words_stale_ = false;         ///< sources changed since words_ was made
+    bool fences_light_ = false;        ///< this process registered for membarrier
+    taken last_;                       ///< latest: what holds_.back() keeps
+    source kept_;                      ///< latest: where samples of the kept value count as held
     std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for
     std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
     std::uint32_t interrupts_seen_ = 0;

@@ -28,8 +28,8 @@ enum class wake : std::uint32_t {
 
 /// Who pays for the store-load order between publishing and going to sleep.
 enum class fencing : std::uint32_t {
-    automatic = 0,  ///< the sleeper, if this process could register for membarrier
-    publisher = 1,  ///< a fence instruction per message; sleepers never interrupt this process
+    automatic = 0, ///< the sleeper, if this process could register for membarrier
+    publisher = 1, ///< a fence instruction per message; sleepers never interrupt this process
 };
 
 struct publisher_options {

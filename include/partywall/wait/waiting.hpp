@@ -25,9 +25,9 @@ namespace detail {
 /// No sleep lasts longer than its slice, so that a missed wake-up (a writer killed between its
 /// data and its ring, a sandbox without a system call) costs a slice and not a hang.
 namespace slice {
-inline constexpr std::uint64_t idle_ns = 100'000'000;   ///< nobody's death matters
-inline constexpr std::uint64_t peer_ns = 10'000'000;    ///< a peer's death matters
-inline constexpr std::uint64_t polling_ns = 1'000'000;  ///< wake-ups cannot be relied on
+inline constexpr std::uint64_t idle_ns = 100'000'000;  ///< nobody's death matters
+inline constexpr std::uint64_t peer_ns = 10'000'000;   ///< a peer's death matters
+inline constexpr std::uint64_t polling_ns = 1'000'000; ///< wake-ups cannot be relied on
 } // namespace slice
 
 inline void spin_pause() noexcept {
