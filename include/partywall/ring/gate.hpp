@@ -34,7 +34,9 @@ class gate {
   public:
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 
-    /// The reader that allows least, as a scan found it.
+    /// The reader that allows least, as a scan found it. A writer that goes to sleep on `freed`
+    /// takes the value of a scan *before* it armed: after the arming the reader may have answered
+    /// already, for a cursor that was not enough, and would not answer again.
     struct laggard {
         std::uint32_t slot = no_slot;
         owner seen;              ///< its owner word, loaded before its cursor

@@ -62,7 +62,7 @@ class ring_reader {
     void advance() noexcept { position_ += 1; }
 
     cell_state look() const noexcept {
-        // acquire: pairs with the release in ring_writer::commit().
+        // acquire: pairs with the release in ring_writer::publish().
         std::uint64_t const stamp =
             Atomics::load(geometry_.stamp(position_), std::memory_order_acquire);
         if (stamp == ready_stamp(position_)) [[likely]] {
@@ -73,7 +73,7 @@ class ring_reader {
 
     /// Whether the cell of `position` is still ready(position) after its payload was read.
     bool still_there(std::uint64_t position) const noexcept {
-        // I1. Pairs with the release fence in ring_writer::begin().
+        // I1. Pairs with the release fence in ring_writer::mark().
         Atomics::fence(std::memory_order_acquire);
         return Atomics::load(geometry_.stamp(position), std::memory_order_relaxed) ==
                ready_stamp(position);
@@ -139,7 +139,7 @@ class ring_reader {
     std::uint64_t walk_to_end(std::uint64_t position) const noexcept {
         std::uint64_t const limit = position + 2 * geometry_.cell_count;
         while (position != limit) {
-            // acquire: pairs with the release in ring_writer::commit().
+            // acquire: pairs with the release in ring_writer::publish().
             if (Atomics::load(geometry_.stamp(position), std::memory_order_acquire) !=
                 ready_stamp(position)) {
                 break;
@@ -154,7 +154,7 @@ class ring_reader {
     /// one that it held a lap earlier; of a cell that was never written, the one before the start
     /// that its first stamp names. Stamps carry 63 bits of a position; the start supplies the rest.
     std::uint64_t held_by(std::uint64_t index) const noexcept {
-        // acquire: pairs with the release in ring_writer::commit().
+        // acquire: pairs with the release in ring_writer::publish().
         std::uint64_t const stamp =
             Atomics::load(geometry_.stamp(index), std::memory_order_acquire);
         std::uint64_t const doubled = (stamp & 1) != 0 ? stamp - 1 : stamp - 2;
