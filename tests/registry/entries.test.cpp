@@ -292,7 +292,7 @@ TEST(Entries, FillTheRegistryAndAreThenRefused) {
     EXPECT_TRUE(me->add_entry(publisher_spec("a")));
 }
 
-TEST(Entries, OfSeveralThreadsOfOneParticipantDoNotDisturbEachOther) {
+TEST(EntriesThreads, OfOneParticipantDoNotDisturbEachOther) {
     scratch_root const root;
     auto const me = member(root.path());
     std::vector<std::thread> threads;
@@ -322,7 +322,7 @@ TEST(Entries, OfSeveralThreadsOfOneParticipantDoNotDisturbEachOther) {
 
 // Whether an entry is there decides about other people's messages; so it may not depend on how
 // often its owner replaces the metadata.
-TEST(Entries, AreAlwaysFoundWhileTheirOwnerRewritesTheMetadataWithoutPause) {
+TEST(EntriesThreads, AreAlwaysFoundWhileTheirOwnerRewritesTheMetadataWithoutPause) {
     scratch_root const root;
     auto const writer = member(root.path());
     auto const reader = member(root.path());
