@@ -13,9 +13,9 @@ namespace partywall::cli {
 
 /// Bytes that `pub --block` reads for one message, and `sub --block` gathers for one write.
 /// Larger ones move hardly more per second; smaller ones cost more system calls.
-inline constexpr std::uint64_t block_bytes_default = 64 * 1024;
+inline constexpr std::uint64_t block_bytes_default = 128 * 1024;
 /// Messages that the ring of `pub --block` holds: with the default block size 2 MiB.
-inline constexpr std::uint64_t block_depth_default = 32;
+inline constexpr std::uint64_t block_depth_default = 16;
 /// The same for lines: also 2 MiB.
 inline constexpr std::uint64_t line_bytes_default = 8 * 1024;
 inline constexpr std::uint64_t line_depth_default = 256;
