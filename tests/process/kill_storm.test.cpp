@@ -16,7 +16,7 @@
 namespace partywall::test {
 namespace {
 
-/// root, role ("publisher", "lossless", "lossy", "latest"), ledger slot
+/// root, role ("publisher", "flood", "lossless", "lossy", "latest"), ledger slot
 PARTYWALL_ROLE(storm_member) {
     ledger counts(context.arg(0));
     std::string const& role = context.arg(1);
@@ -25,7 +25,10 @@ PARTYWALL_ROLE(storm_member) {
     participant me = joined(context.arg(0), role);
     publisher_options options = gated(16, overflow::block);
     options.block_for = 1h;
-    if (role == "publisher") {
+    if (role == "flood") {
+        options.overflow = overflow::drop_oldest;
+    }
+    if (role == "publisher" || role == "flood") {
         auto pub = me.publisher<tick>("t", options).value();
         for (std::uint64_t i = 0;; ++i) {
             PARTYWALL_ROLE_CHECK(pub.send(tick::of(i, context.number(2))));
@@ -43,7 +46,8 @@ PARTYWALL_ROLE(storm_member) {
             check(value.wait(1ms));
         }
     }
-    for (auto sub = me.subscriber<tick>("t", role == "lossless" ? lossless() : lossy(10)).value();;) {
+    for (auto sub = me.subscriber<tick>("t", role == "lossless" ? lossless() : lossy(10)).value();
+         ;) {
         check(sub.receive(1ms));
     }
 }
@@ -71,8 +75,7 @@ void expect_only_the_living(participant& me, scratch_root& root, std::size_t ent
         if (one.kind != entry_kind::topic_publisher) {
             continue;
         }
-        std::string const id =
-            std::to_string(one.owner_ticket) + "." + std::to_string(one.number);
+        std::string const id = std::to_string(one.owner_ticket) + "." + std::to_string(one.number);
         expected.insert("d/ring." + id);
         expected.insert("d/readers." + id);
         EXPECT_EQ(tampered_topic(me, one).used_slots(), slots);
@@ -190,6 +193,54 @@ TEST(KillStorm, LosesNothingThatWasSent) {
     std::printf("%llu publishers were killed after their first message\n",
                 static_cast<unsigned long long>(with_messages));
     EXPECT_GT(with_messages, 0u);
+}
+
+// Overload and a kill: every message is received or counted as missed, none twice.
+TEST(KillStorm, LeavesLossySubscribersWithExactCounts) {
+    watchdog::extend(5min);
+    scratch_root root;
+    std::mt19937 random(31);
+    participant me = joined(root.path());
+    ledger counts(root.path());
+    auto sub = me.subscriber<tick>("t", lossy()).value();
+    std::uint64_t with_misses = 0;
+    for (std::uint64_t i = count(30, 5'000); i != 0; --i) {
+        counts[1].store(0);
+        child victim = spawn("storm_member", {root.path(), "flood", "1"});
+        victim.expect("runs");
+        eventually([&] { return counts.get(1) != 0; });
+        std::uint64_t const received_before = sub.received();
+        std::uint64_t const missed_before = sub.missed();
+        std::uint64_t next = 0;
+        receive_errc end = receive_errc::none;
+        auto const take = [&] {
+            auto const s = sub.receive(1h);
+            if (!s) {
+                end = s.error();
+                return;
+            }
+            ASSERT_TRUE(s->whole());
+            ASSERT_EQ(s->number, next + s.missed());
+            next = s->number + 1;
+        };
+        for (std::uint64_t takes = random() % 3000; takes != 0; --takes) {
+            ASSERT_NO_FATAL_FAILURE(take());
+        }
+        victim.kill(SIGKILL);
+        while (end == receive_errc::none) {
+            ASSERT_NO_FATAL_FAILURE(take());
+        }
+        ASSERT_EQ(victim.wait(), killed_by(SIGKILL));
+        ASSERT_EQ(end, receive_errc::peer_died);
+        std::uint64_t const received = sub.received() - received_before;
+        std::uint64_t const missed = sub.missed() - missed_before;
+        std::uint64_t const sent = counts.get(1);
+        ASSERT_GE(received + missed, sent);
+        ASSERT_LE(received + missed, sent + 1) << "more than the one that it was just counting";
+        with_misses += missed != 0 ? 1 : 0;
+    }
+    std::printf("%llu of them had lapped the subscriber\n",
+                static_cast<unsigned long long>(with_misses));
 }
 
 // Everybody dies at once, again and again; whoever comes next finds a clean house.

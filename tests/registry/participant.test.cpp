@@ -197,6 +197,26 @@ TEST(Participant, IsRefusedWhenTheTicketsAreUsedUp) {
               join_errc::out_of_tickets);
 }
 
+TEST(Participant, LivesAndDiesAcrossTheEdgesOfTickets) {
+    for (std::uint64_t const edge : {std::uint64_t{1} << 31, std::uint64_t{1} << 32, ticket_max}) {
+        scratch_root const root;
+        auto const me = member(root.path());
+        registry_bytes(me->dir())->next_ticket = edge - 1;
+        resident before(root.path());
+        resident after(root.path());
+        EXPECT_EQ(before.ticket, edge - 1);
+        EXPECT_EQ(after.ticket, edge);
+        EXPECT_TRUE(me->recover().nothing());
+        EXPECT_EQ(root.leftovers(), files_of({before.ticket, after.ticket}, {me->ticket()}));
+        after.kill();
+        wait_for_proof(*me, after.ticket);
+        EXPECT_EQ(me->recover().participants, 1U);
+        EXPECT_FALSE(me->proven_dead(before.ticket));
+        EXPECT_EQ(me->entries(entry_kind::topic_publisher, "").size(), 1U);
+        before.leave();
+    }
+}
+
 TEST(Participant, SkipsTicketsThatTheLivingHold) {
     scratch_root const root;
     auto const first = member(root.path());

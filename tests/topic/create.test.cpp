@@ -3,6 +3,7 @@
 #include "support.hpp"
 
 #include <barrier>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -213,6 +214,22 @@ TEST(Create, IsOfNoConsequenceToOthersWhereItIsRefused) {
     EXPECT_EQ(topic_files(root).size(), 2u);
     EXPECT_EQ(me.snapshot().entries.size(), 2u);
     EXPECT_EQ(pub.subscriber_count(), 2u);
+}
+
+TEST(Create, InADomainThatSomebodyRemovedSaysSoAndWhatIsThereGoesOn) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto pub = me.publisher<tick>("t", gated(8)).value();
+    auto sub = me.subscriber<tick>("t", lossless()).value();
+    std::filesystem::remove_all(root.path() + "/d");
+    expect_refused(me.publisher<tick>("t", gated(8)), endpoint_errc::domain_gone, {"'t'"});
+    expect_refused(me.subscriber<tick>("t", lossless()), endpoint_errc::domain_gone, {"'t'"});
+    send_ticks(pub, 0, 8);
+    EXPECT_EQ(pub.send(tick::of(9)).error(), send_errc::full);
+    EXPECT_EQ(take_all(sub), numbers(0, 8));
+    EXPECT_FALSE(me.recover().complete);
+    pub.close();
+    EXPECT_EQ(sub.receive(0ms).error(), receive_errc::timed_out);
 }
 
 TEST(Create, RestartedEndpointsFindTheTopicFree) {

@@ -99,6 +99,46 @@ TEST(History, OfAPublisherThatComesLaterIsEverythingItSent) {
     EXPECT_EQ(looks.missed(), 2u);
 }
 
+// Where 32, 63 and 64 bits of a position end: every way to find a place in the ring, a lap before
+// to a lap behind.
+TEST(History, AndTheNewestValueAreFoundAcrossEveryEdgeOfPositions) {
+    constexpr std::uint64_t depth = 4;
+    for (std::uint64_t const edge : {std::uint64_t{1} << 32, std::uint64_t{1} << 62,
+                                     std::uint64_t{1} << 63, std::uint64_t{0}}) {
+        scratch_root root;
+        participant me = joined(root.path());
+        publisher_options options = gated(depth);
+        options.start_position = edge - 2 * depth - 1;
+        auto pub = me.publisher<tick>("t", options).value();
+        auto value = me.latest<tick>("t").value();
+        auto all = me.subscriber<tick>("t", lossless()).value();
+        for (std::uint64_t sent = 0; sent < 4 * depth; ++sent) {
+            std::uint64_t const there = std::min(sent, depth);
+            auto late = me.latest<tick>("t").value();
+            if (sent == 0) {
+                EXPECT_EQ(late.get().error(), receive_errc::empty);
+            } else {
+                EXPECT_EQ(late.get()->number, sent - 1);
+                EXPECT_EQ(value.get()->number, sent - 1);
+            }
+            auto drops = me.subscriber<tick>("t", lossy(100)).value();
+            auto looks = me.subscriber<tick>("t", looking(2)).value();
+            auto holds = me.subscriber<tick>("t", lossless_with(3)).value();
+            EXPECT_EQ(take_all(drops), numbers(sent - there, there));
+            EXPECT_EQ(take_all(looks), numbers(sent - std::min<std::uint64_t>(there, 2),
+                                               std::min<std::uint64_t>(there, 2)));
+            EXPECT_EQ(take_all(holds), numbers(sent - std::min<std::uint64_t>(there, 3),
+                                               std::min<std::uint64_t>(there, 3)));
+            send_ticks(pub, sent, 1);
+            EXPECT_EQ(take_all(all), numbers(sent, 1));
+            EXPECT_EQ(take_all(holds), numbers(sent, 1));
+        }
+        pub.close();
+        EXPECT_TRUE(me.recover().complete);
+        EXPECT_EQ(value.get()->number, 4 * depth - 1);
+    }
+}
+
 TEST(Lookers, AreSeenByNobodyAndNeedNoRoom) {
     scratch_root root;
     participant me = joined(root.path());
