@@ -238,6 +238,14 @@ bool tool::read_on() {
     }
 }
 
+std::string tool::read(std::size_t bytes) {
+    while (pending_.size() < bytes && read_on()) {
+    }
+    std::string text = pending_.substr(0, bytes);
+    pending_.erase(0, text.size());
+    return text;
+}
+
 std::string tool::read_line() {
     std::size_t newline = 0;
     while ((newline = pending_.find('\n')) == std::string::npos) {

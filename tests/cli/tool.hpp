@@ -41,6 +41,8 @@ class tool {
     /// To its standard input (streams::kind::pipe).
     void write(std::string_view text);
     void close_in();
+    /// So many bytes of its standard output; fewer at its end.
+    std::string read(std::size_t bytes);
     /// From its standard output (streams::kind::pipe), without the newline; what was left of the
     /// last line at the end of the output.
     std::string read_line();
