@@ -141,57 +141,12 @@ result<mapping, segment_failure> create(directory const& where, segment_spec con
     return std::move(*mapped);
 }
 
-std::optional<result<os::file_identity, segment_failure>> look_at_lock(attempt const& what, int at,
-                                                                       directory const& where) {
-    struct stat status {};
-    if (::fstatat(at, lock_file_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) {
-            return std::nullopt;
-        }
-        return refuse_errno(what, "fstatat", errno);
-    }
-    if (auto refused = detail::check_file(what, status, where)) {
-        return std::move(*refused);
-    }
-    return os::identity_of(status);
-}
-
 } // namespace
 
 result<mapping, segment_failure> create_segment(directory const& where, segment_spec const& spec,
                                                 void (*fill)(std::byte* base, void* context),
                                                 void* context) {
     return detail::catching_bad_alloc([&] { return create(where, spec, fill, context); });
-}
-
-result<os::file_identity, segment_failure> ensure_lock_file(directory const& where) {
-    return detail::catching_bad_alloc([&]() -> result<os::file_identity, segment_failure> {
-        std::string const path = where.path_of(lock_file_name);
-        attempt const what{"open", path};
-        // Twice at most, since the lock file is never unlinked: there, or taken by somebody else
-        // while we made ours.
-        for (int i = 0; i < 2; ++i) {
-            auto at = where.open();
-            if (!at) {
-                return at.error();
-            }
-            if (auto found = look_at_lock(what, at->get(), where)) {
-                return std::move(*found);
-            }
-            auto file = detail::new_file::make(std::move(*at), where, 0);
-            if (!file) {
-                return refuse_errno({"create", path}, "open", file.error());
-            }
-            int const error = file->publish(lock_file_name);
-            if (error != 0 && error != EEXIST) {
-                return refuse_errno({"create", path}, "link", error);
-            }
-            if (auto found = look_at_lock(what, file->at(), where)) {
-                return std::move(*found);
-            }
-        }
-        return refuse(what, segment_errc::not_found, "somebody removes it over and over");
-    });
 }
 
 void detail::for_test::disable_space_check(bool disabled) noexcept {

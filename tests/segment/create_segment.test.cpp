@@ -91,9 +91,6 @@ TEST_P(CreateSegment, HasExactPermissionsWhateverTheUmask) {
         EXPECT_EQ(test::mode_of(path_), 0600U) << std::oct << mask;
         EXPECT_TRUE(attach_segment(where_, {ring_id, 3, 0xabcdef}, access::read_write));
         ASSERT_EQ(unlink_segment(where_, ring_id), 0);
-        ASSERT_TRUE(ensure_lock_file(where_));
-        EXPECT_EQ(test::mode_of(where_.path_of(lock_file_name)), 0600U) << std::oct << mask;
-        fs::remove(where_.path_of(lock_file_name));
     }
 }
 
@@ -252,50 +249,23 @@ TEST_P(CreateSegment, SurvivesSignalsThatComeAllTheTime) {
     EXPECT_TRUE(made) << made.error().message;
 }
 
-TEST_P(CreateSegment, TheLockFileIsMadeOnceAndThenFound) {
-    auto const first = ensure_lock_file(where_);
-    ASSERT_TRUE(first) << first.error().message;
-    EXPECT_EQ(*first, os::identity_of(where_.path_of(lock_file_name).c_str()));
-    auto const second = ensure_lock_file(where_);
-    ASSERT_TRUE(second);
-    EXPECT_EQ(*first, *second);
-    EXPECT_THAT(root_.leftovers(), ElementsAre("dom/", "dom/registry.lock"));
-}
-
-TEST_P(CreateSegment, ALockFileThatIsNotOursAloneIsRefused) {
-    std::string const path = where_.path_of(lock_file_name);
-    auto const code = [&] {
-        auto const r = ensure_lock_file(where_);
-        return r ? std::string("found") : std::string(to_string(r.error().code));
-    };
-    ASSERT_TRUE(ensure_lock_file(where_));
-    ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
-    EXPECT_EQ(code(), "wrong mode");
-    ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
-    fs::create_hard_link(path, path + "2");
-    EXPECT_EQ(code(), "linked");
-    fs::remove(path);
-    fs::create_symlink(path + "2", path);
-    EXPECT_EQ(code(), "wrong file type");
-    fs::remove(path);
-    fs::create_directory(path);
-    EXPECT_EQ(code(), "wrong file type");
-}
-
-PARTYWALL_ROLE(ensures_the_lock_file) {
+PARTYWALL_ROLE(creates_or_attaches) {
     test::use(static_cast<way>(context.number(1)));
     auto const where = open_directory(context.arg(0), "dom", sharing::owner_only, false);
     context.send("ready");
     context.expect("go");
-    auto const found = ensure_lock_file(*where);
-    context.send(found ? std::to_string(found->ino) : found.error().message);
+    auto made = create_segment(*where, ring_spec, nullptr, nullptr);
+    if (!made && made.error().code == segment_errc::exists) {
+        made = attach_segment(*where, {ring_id, 3, 0xabcdef}, access::read_write);
+    }
+    context.send(made ? std::to_string(made->identity().ino) : made.error().message);
     return 0;
 }
 
-TEST_P(CreateSegment, ManyWhoNeedALockFileAtOnceGetTheSameOne) {
+TEST_P(CreateSegment, ManyWhoNeedOneAtOnceGetTheSameOne) {
     std::vector<test::child> many;
     for (int i = 0; i < 5; ++i) {
-        many.push_back(test::spawn("ensures_the_lock_file",
+        many.push_back(test::spawn("creates_or_attaches",
                                    {root_.path(), std::to_string(static_cast<int>(GetParam()))}));
         many.back().expect("ready");
     }
@@ -306,7 +276,7 @@ TEST_P(CreateSegment, ManyWhoNeedALockFileAtOnceGetTheSameOne) {
     for (std::size_t i = 1; i < many.size(); ++i) {
         EXPECT_EQ(many[i].receive(), first);
     }
-    EXPECT_THAT(root_.leftovers(), ElementsAre("dom/", "dom/registry.lock"));
+    EXPECT_THAT(root_.leftovers(), ElementsAre("dom/", "dom/ring.7.1"));
 }
 
 class Segments : public testing::Test {

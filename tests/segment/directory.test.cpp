@@ -334,7 +334,6 @@ PARTYWALL_ROLE(is_a_member_of_the_group) {
     auto const own =
         create_segment(*where, {{segment_kind::life, 8}, 1, 2, 300, 0}, nullptr, nullptr);
     PARTYWALL_ROLE_CHECK(own);
-    PARTYWALL_ROLE_CHECK(ensure_lock_file(*where));
     // But not without the right to be here, in a domain that is not shared.
     PARTYWALL_ROLE_CHECK(!open_directory(context.arg(0), "dom", sharing::owner_only, true));
     return 0;
@@ -354,7 +353,6 @@ TEST_F(DirectoryOfOthers, AGroupSharesADomainWhoeverMadeWhat) {
     EXPECT_EQ(mine.data()[200], std::byte{42});
     EXPECT_TRUE(attach_segment(where, {{segment_kind::life, 8}, 1, 2}, access::read_write));
     EXPECT_EQ(test::mode_of(where.path_of("life.8")), 0660U);
-    EXPECT_EQ(test::mode_of(where.path_of(lock_file_name)), 0660U);
 
     ASSERT_EQ(::chown(where.path_of("life.8").c_str(), stranger_uid, 99), 0);
     auto const foreign = attach_segment(where, {{segment_kind::life, 8}, 1, 2}, access::read_only);

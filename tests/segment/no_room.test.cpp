@@ -94,11 +94,8 @@ PARTYWALL_ROLE(fills_64_kib) {
             PARTYWALL_ROLE_CHECK(is(create_segment(where, of_bytes(128, 2), nullptr, nullptr),
                                     segment_errc::no_space));
             PARTYWALL_ROLE_CHECK(list_segments(where).size() == 1);
-            // The lock file needs none.
-            PARTYWALL_ROLE_CHECK(ensure_lock_file(where));
             made->reset();
             PARTYWALL_ROLE_CHECK(unlink_segment(where, ring_id) == 0);
-            PARTYWALL_ROLE_CHECK(fs::remove(where.path_of(lock_file_name)));
             PARTYWALL_ROLE_CHECK(free_bytes(where.path()) == room);
         }
     }
@@ -114,8 +111,6 @@ PARTYWALL_ROLE(runs_out_of_inodes) {
         PARTYWALL_ROLE_CHECK(made);
         auto const next = create_segment(where, of_bytes(4096, 2), nullptr, nullptr);
         PARTYWALL_ROLE_CHECK(is(next, segment_errc::no_space));
-        auto const lock = ensure_lock_file(where);
-        PARTYWALL_ROLE_CHECK(!lock && lock.error().code == segment_errc::no_space);
         PARTYWALL_ROLE_CHECK(list_segments(where).size() == 1);
         PARTYWALL_ROLE_CHECK(unlink_segment(where, ring_id) == 0 && nothing_in(where));
     }
@@ -222,8 +217,6 @@ PARTYWALL_ROLE(has_no_descriptors_left) {
             test::use(w);
             auto const r = create_segment(where, of_bytes(4096), nullptr, nullptr);
             PARTYWALL_ROLE_CHECK(is(r, segment_errc::no_memory) && r.error().os_error == EMFILE);
-            auto const lock = ensure_lock_file(where);
-            PARTYWALL_ROLE_CHECK(!lock && lock.error().code == segment_errc::no_memory);
         }
         segment_expectation const there{{segment_kind::ring, 7, 2}, 1, 2};
         PARTYWALL_ROLE_CHECK(

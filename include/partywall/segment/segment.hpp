@@ -110,14 +110,6 @@ PARTYWALL_API std::vector<segment_id> list_segments(directory const& where);
 /// many it removed.
 PARTYWALL_API std::size_t sweep_temporaries(directory const& where) noexcept;
 
-/// Name of the file whose locks prove life; lies beside the segments, is never unlinked.
-inline constexpr char const* lock_file_name = "registry.lock";
-
-/// Opens the lock file, or creates it (empty, exact permissions whatever the umask, never seen
-/// half-made), checks it like a segment's file, and says which file it is. Any number of processes
-/// at once get the same answer.
-PARTYWALL_API result<os::file_identity, segment_failure> ensure_lock_file(directory const& where);
-
 namespace detail::for_test {
 /// true: create as if the file system had no O_TMPFILE. For this process, until called again.
 PARTYWALL_API void disable_tmpfile(bool disabled) noexcept;
