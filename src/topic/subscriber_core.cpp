@@ -69,11 +69,11 @@ subscriber_core::subscriber_core(std::shared_ptr<participant_core> participant)
 }
 subscriber_core::~subscriber_core() = default;
 
-subscriber_core::handle
-subscriber_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
-                        type_facts const& type, payload_shape const& shape,
-                        subscriber_options const& options, bool latest,
-                        endpoint_failure& why) noexcept {
+subscriber_core::handle subscriber_core::create(std::shared_ptr<participant_core> participant,
+                                                std::string_view topic, type_facts const& type,
+                                                payload_shape const& shape,
+                                                subscriber_options const& options, bool latest,
+                                                endpoint_failure& why) noexcept {
     return made_or_why<handle>(why, [&] {
         return make(std::move(participant), topic, type_of(type), shape, options, latest);
     });
@@ -97,13 +97,14 @@ subscriber_core::make(std::shared_ptr<participant_core> participant, std::string
         participant->recover();
     }
     handle core(new subscriber_core(std::move(participant)));
+    // First what closing relies on: from here on anything may fail.
+    core->options_ = options;
+    core->free_holds_ = mask_of(options.samples_held_max);
     core->fences_light_ = core->participant_->publisher_may_omit_fence();
     core->topic_ = topic;
     core->type_ = type;
     core->shape_ = shape;
-    core->options_ = options;
     core->latest_ = latest;
-    core->free_holds_ = mask_of(options.samples_held_max);
     core->takes_until_look_ = takes_between_looks;
     if (latest) {
         core->options_.history = 1;
@@ -152,10 +153,12 @@ void subscriber_core::close() noexcept {
 /// Leaves whatever no held sample needs, and the registry: a sample that outlives its subscriber
 /// holds back the publisher that it is of, and nobody else.
 void subscriber_core::let_go() noexcept {
+    bool left = false;
     for (auto* const list : {&sources_, &detached_}) {
         for (auto const& s : *list) {
             if (s->seat && s->held == 0) {
                 s->seat.leave();
+                left = true;
             } else if (s->lossless) {
                 flush(*s);
             }
@@ -163,7 +166,7 @@ void subscriber_core::let_go() noexcept {
     }
     if (has_entry_) {
         (void)participant_->remove_entry(entry_);
-    } else if (options_.delivery != delivery::looking) {
+    } else if (left) {
         participant_->bump_epoch(); // others may wait for the room
     }
 }
@@ -247,8 +250,7 @@ void subscriber_core::flush(source& s) noexcept {
         while (out != 0) {
             hold_slot const& h = holds_[static_cast<std::size_t>(std::countr_zero(out))];
             out &= out - 1;
-            if (h.from == &s && h.in_place &&
-                static_cast<std::int64_t>(oldest - h.position) > 0) {
+            if (h.from == &s && h.in_place && static_cast<std::int64_t>(oldest - h.position) > 0) {
                 oldest = h.position;
             }
         }
@@ -500,10 +502,10 @@ subscriber_core::settled subscriber_core::finish(source& s, taken& event) noexce
                                  [&](auto const& p) { return p.get() == &s; });
     s.detached = true;
     words_stale_ = true;
-    event = error(s.corrupt                ? receive_errc::corrupt
-                  : s.dead                 ? receive_errc::peer_died
-                  : options_.report_close  ? receive_errc::publisher_closed
-                                           : receive_errc::empty);
+    event = error(s.corrupt               ? receive_errc::corrupt
+                  : s.dead                ? receive_errc::peer_died
+                  : options_.report_close ? receive_errc::publisher_closed
+                                          : receive_errc::empty);
     event.publisher = s.incarnation;
     event.missed = s.missed_now;
     finished_.push_back(s.incarnation);

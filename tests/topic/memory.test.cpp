@@ -187,10 +187,11 @@ void create_without_memory(participant& me, scratch_root& root, Create const& cr
 
 TEST(Create, ReportsThatThereIsNoMemoryAndLeavesNothing) {
     scratch_root root;
-    participant me = joined(root.path());
     participant other = joined(root.path(), "other");
+    std::optional<participant> hungry(joined(root.path()));
+    participant& me = *hungry;
     auto there = other.publisher<tick>("t", gated(4)).value();
-    tampered_topic topic(me, "t");
+    tampered_topic topic(other, "t");
     create_without_memory(me, root,
                           [](participant& p) { return p.publisher<tick>("t", gated(4)); });
     create_without_memory(me, root,
@@ -198,6 +199,8 @@ TEST(Create, ReportsThatThereIsNoMemoryAndLeavesNothing) {
     create_without_memory(me, root, [](participant& p) { return p.subscriber<tick>("t"); });
     create_without_memory(me, root, [](participant& p) { return p.latest<tick>("t"); });
     EXPECT_EQ(topic.used_slots(), 0u);
+    hungry.reset();
+    EXPECT_EQ(other.snapshot().participants.size(), 1u) << "something keeps it a member";
 }
 
 // A look at the registry that failed for want of memory is made good later.
