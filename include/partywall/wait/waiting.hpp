@@ -25,8 +25,10 @@ namespace detail {
 /// No sleep lasts longer than its slice, so that a missed wake-up (a writer killed between its
 /// data and its ring, a sandbox without a system call) costs a slice and not a hang.
 namespace slice {
-inline constexpr std::uint64_t idle_ns = 100'000'000;  ///< nobody's death matters
-inline constexpr std::uint64_t peer_ns = 10'000'000;   ///< a peer's death matters
+inline constexpr std::uint64_t idle_ns = 100'000'000; ///< nobody's death matters
+/// A peer's death matters. Less than 10 ms by what waking up and looking take: where a death has
+/// to be polled for, 10 ms is all the time there is.
+inline constexpr std::uint64_t peer_ns = 8'000'000;
 inline constexpr std::uint64_t polling_ns = 1'000'000; ///< wake-ups cannot be relied on
 } // namespace slice
 
