@@ -77,7 +77,7 @@ TEST(KilledPublisher, ThatNobodyHadLookedAtYetIsReadByTheSubscriptionThatWasTher
     scratch_root root;
     participant me = joined(root.path());
     auto sub = me.subscriber<tick>("t", lossless()).value();
-    for (std::uint64_t sent : {5, 0, 8}) {
+    for (std::uint64_t sent : {5u, 0u, 8u}) {
         puppet dies(root.path());
         ASSERT_EQ(dies.publish(1, "t", "reject", 8), "ok");
         ASSERT_EQ(dies.send(1, 0, sent), std::to_string(sent));

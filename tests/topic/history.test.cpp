@@ -48,7 +48,7 @@ TEST(History, OfMoreThanThereIsIsAllThereIs) {
 }
 
 TEST(History, OverTheWrapIsWhatTheRingHolds) {
-    for (std::uint64_t const sent : {8, 9, 15, 16, 17, 20}) {
+    for (std::uint64_t const sent : {8u, 9u, 15u, 16u, 17u, 20u}) {
         EXPECT_EQ(history_of(8, sent, lossy(100)), numbers(sent - 8, 8));
         EXPECT_EQ(history_of(8, sent, lossy(5)), numbers(sent - 5, 5));
         EXPECT_EQ(history_of(8, sent, lossless_with(100), overflow::reject), numbers(sent - 8, 8));
@@ -70,7 +70,7 @@ TEST(History, ThatIsOverwrittenBeforeItIsReadIsNotCountedAsMissed) {
 }
 
 TEST(History, OfALosslessSubscriptionMayBeOverwrittenButNothingThatFollows) {
-    for (std::uint64_t const before : {8, 11, 16, 21}) {
+    for (std::uint64_t const before : {8u, 11u, 16u, 21u}) {
         scratch_root root;
         participant me = joined(root.path());
         auto pub = me.publisher<tick>("t", gated(8)).value();
@@ -169,7 +169,7 @@ TEST(Latest, IsEmptyBeforeAnythingWasPublished) {
 }
 
 TEST(Latest, IsThereForALateJoinerAtOnce) {
-    for (std::uint64_t const sent : {1, 3, 4, 5, 8, 11}) {
+    for (std::uint64_t const sent : {1u, 3u, 4u, 5u, 8u, 11u}) {
         scratch_root root;
         participant me = joined(root.path());
         auto pub = me.publisher<tick>("t", dropping(4)).value();
@@ -189,7 +189,7 @@ TEST(Latest, SkipsWhatLiesInBetweenAndRepeatsWhatIsNotNew) {
     auto pub = me.publisher<tick>("t", dropping(4)).value();
     auto value = me.latest<tick>("t").value();
     std::uint64_t sent = 0;
-    for (std::uint64_t const more : {1, 2, 3, 4, 5, 9, 100}) {
+    for (std::uint64_t const more : {1u, 2u, 3u, 4u, 5u, 9u, 100u}) {
         send_ticks(pub, sent, more);
         sent += more;
         for (int repeat = 0; repeat < 3; ++repeat) {

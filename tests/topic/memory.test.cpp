@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // The heap: the data plane does not use it, and the control plane reports when there is none.
-// This file replaces operator new for the whole test program.
+// This file replaces operator new for the whole test program; not under ThreadSanitizer, which
+// brings its own.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PARTYWALL_TEST_OWN_NEW 0
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define PARTYWALL_TEST_OWN_NEW 0
+#endif
+#if !defined(PARTYWALL_TEST_OWN_NEW)
 #include "support.hpp"
 
 #include <support/counts.hpp>
@@ -237,3 +246,5 @@ TEST(Subscriber, ThatHadNoMemoryForALookLooksAgain) {
 
 } // namespace
 } // namespace partywall::test
+
+#endif // PARTYWALL_TEST_OWN_NEW

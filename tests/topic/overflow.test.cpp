@@ -217,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
     EveryPolicyAndEdge, Accounting, testing::ValuesIn([] {
         std::vector<accounting_case> all;
         for (overflow const policy : {overflow::drop_oldest, overflow::block, overflow::reject}) {
-            for (std::uint64_t const depth : {4, 256}) {
+            for (std::uint64_t const depth : {4u, 256u}) {
                 for (std::uint64_t const start : {std::uint64_t{0}, below(std::uint64_t{1} << 32),
                                                   below(std::uint64_t{1} << 63), below(0)}) {
                     all.push_back({policy, depth, start, static_cast<std::uint32_t>(all.size())});

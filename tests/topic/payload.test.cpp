@@ -121,7 +121,7 @@ TYPED_TEST(AnyType, ArrivesAsAnArrayOfAnyNumber) {
 TEST(Bytes, OfEveryLengthUpToTheMaximumAndNoneBeyond) {
     scratch_root root;
     participant me = joined(root.path());
-    for (std::uint64_t const most : {1, 7, 8, 40, 48, 49, 1000}) {
+    for (std::uint64_t const most : {1u, 7u, 8u, 40u, 48u, 49u, 1000u}) {
         publisher_options options = gated(4);
         options.payload_bytes_max = most;
         std::string const topic = std::to_string(most);
