@@ -197,11 +197,12 @@ void judge_leftovers(report& r, stage& scene) {
     auto const files = scene.files();
     bool const only_its_own = std::ranges::all_of(
         files, [](auto const& name) { return name == "registry" || name == "registry.lock"; });
-    std::string names;
+    std::string names = files.empty() ? " nothing" : "";
     for (auto const& name : files) {
         names += ' ' + name;
     }
-    r.check(only_its_own, "left in shared memory:" + names + ", and nothing else");
+    r.check(only_its_own, "left in shared memory: the registry's own file, nothing else (" +
+                              names.substr(1) + ")");
     r.check(scene.remove(), "and now not even that: " + scene.path() + " is removed");
 }
 
