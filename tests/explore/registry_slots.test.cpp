@@ -104,6 +104,10 @@ TEST(RegistrySlotOrders, GiveWholeMetadataWhileItIsRewritten) {
     expect_proof(explore_reading(test::count(3, 4), false));
 }
 
+TEST(RegistrySlotOrders, GiveWholeMetadataAlthoughVersionsBeginAgainWithTheNextOwner) {
+    expect_proof(explore_reading(2, true));
+}
+
 constexpr unsigned writer = 0;
 constexpr unsigned reader = 1;
 
@@ -136,6 +140,15 @@ TEST(RegistrySlotOrders, NeedTheReleaseOfTheMetadataVersion) {
         }
     });
     EXPECT_NE(result.violation, "");
+}
+
+TEST(RegistrySlotOrders, NeedAFenceBeforeEachOfTheTwoLastLooksAtMetadata) {
+    // The reader's fences: 0 after the record, 1 before the version, 2 before the owner word.
+    for (unsigned const fence : {1U, 2U}) {
+        auto const result = explore_reading(
+            2, true, [fence](access& a) { a.skip = is_fence(a, reader) && a.nth == fence; });
+        EXPECT_NE(result.violation, "") << "without fence " << fence;
+    }
 }
 
 TEST(RegistrySlotOrders, NeedTheAcquireOfTheMetadataVersion) {

@@ -121,9 +121,13 @@ struct registry_slots {
         std::uint64_t const version =
             Atomics::load(slot.metadata_version, std::memory_order_acquire);
         words::load(bytes_of(out), bytes_of(slot.meta[version % 2]), sizeof out);
-        // unchanged() has the acquire fence that keeps the copy before both re-loads.
-        return owners::unchanged(slot.owner, seen) &&
-               Atomics::load(slot.metadata_version, std::memory_order_relaxed) == version;
+        // Keeps the copy before the re-load; pairs with the release fence in set_metadata().
+        Atomics::fence(std::memory_order_acquire);
+        bool const same =
+            Atomics::load(slot.metadata_version, std::memory_order_relaxed) == version;
+        // Versions begin again with every owner, so the owner word is looked at last: the fence in
+        // unchanged() makes a version of the next owner's come with the next owner's word.
+        return same && owners::unchanged(slot.owner, seen);
     }
 
   private:
