@@ -48,6 +48,10 @@ TEST_F(List, ShowsEverythingWithItsCounters) {
     auto pub = me.publisher<bytes>("market/eurusd", options).value();
     tool sub(root(), {"sub", "market/eurusd", "--lossless", "--name", "the reader"}, to_pipe());
     ASSERT_TRUE(pub.wait_for_subscribers(1, std::chrono::seconds(50)));
+    eventually([&] {
+        auto const s = stats("market/eurusd");
+        return s && !s->readers.empty() && s->readers[0].sleeps > 0; // so the first send wakes it
+    });
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(pub.send("message"));
         EXPECT_EQ(sub.read_line(), "message");
