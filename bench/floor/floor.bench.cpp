@@ -4,7 +4,7 @@
 // row once, so that a busy moment of the machine hits all rows alike; the table shows medians.
 //
 //     partywall-bench-floor [--repetitions=N] [--cpus=A,B]
-#include "two_processes.hpp"
+#include "../two_processes.hpp"
 
 #include <partywall/os/clock.hpp>
 #include <partywall/ring/gate.hpp>

@@ -93,6 +93,10 @@ subscriber_core::make(std::shared_ptr<participant_core> participant, std::string
     if (std::string const bad = check_options(options, shape, latest); !bad.empty()) {
         return fail(endpoint_errc::bad_option, doing + ": " + bad);
     }
+    if (participant->domain_gone()) { // nobody will come where nobody looks
+        return fail(endpoint_errc::domain_gone,
+                    doing + ": domain '" + participant->domain() + "' was removed");
+    }
     if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
         participant->recover();
     }
@@ -168,6 +172,12 @@ void subscriber_core::let_go() noexcept {
         (void)participant_->remove_entry(entry_);
     } else if (left) {
         participant_->bump_epoch(); // others may wait for the room
+    }
+    // What was kept for us alone goes with us, as far as its owner's death is proven by now.
+    if (recover_at_close_) {
+        participant_->recover();
+    } else if (!recover_due_.empty()) {
+        recover_after_deaths();
     }
 }
 
@@ -510,9 +520,12 @@ subscriber_core::settled subscriber_core::finish(source& s, taken& event) noexce
     event.missed = s.missed_now;
     finished_.push_back(s.incarnation);
     subscriber_attach::free_surplus(*this, s);
-    // A publisher that closed and left before we came stayed for us alone.
+    // A publisher that closed and left before we came stayed for us alone. One whose process is
+    // still there removes itself, unless it is leaving this very moment.
     if (s.dead || (s.lossless && participant_->proven_dead(s.ticket))) {
         recover_due_.push_back(s.ticket);
+    } else if (s.lossless) {
+        recover_at_close_ = true;
     }
     if (retry_refused_) {
         epoch_seen_ -= 1; // there may be room for another one now

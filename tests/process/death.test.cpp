@@ -97,6 +97,26 @@ TEST(KilledPublisher, ThatNobodyHadLookedAtYetIsReadByTheSubscriptionThatWasTher
     EXPECT_EQ(sub.publishers_seen(), 3u);
 }
 
+// Closed, and kept for a subscription that then came: only its own process would have removed it.
+TEST(KilledPublisher, ThatHadClosedIsRemovedWithTheSubscriptionThatItStayedFor) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto sub = std::make_optional(me.subscriber<tick>("t", lossless()).value());
+    puppet dies(root.path());
+    ASSERT_EQ(dies.publish(1, "t", "reject", 8), "ok");
+    ASSERT_EQ(dies.send(1, 0, 5), "5");
+    ASSERT_EQ(dies.close(1), "ok");
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        ASSERT_EQ(in_words(sub->receive(1h)), "0:" + std::to_string(i));
+    }
+    EXPECT_EQ(sub->try_receive().error(), receive_errc::empty);
+    dies.kill();
+    eventually([&] { return me.core()->proven_dead(dies.ticket()); });
+    EXPECT_EQ(topic_files(root).size(), 2u);
+    sub.reset();
+    EXPECT_EQ(topic_files(root), std::vector<std::string>{});
+}
+
 TEST(KilledPublisher, LeavesItsLastValue) {
     scratch_root root;
     participant me = joined(root.path());

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+
 namespace partywall::test {
 namespace {
 
@@ -91,6 +93,11 @@ TEST(RingGeometry, RefusesEachNumberThatCannotBe) {
     EXPECT_TRUE(refused([](ring_geometry& g) { g.payload_bytes_max = 57; }));
     EXPECT_TRUE(
         refused([](ring_geometry& g) { g.payload_bytes_max = payload_bytes_max_limit + 1; }));
+    EXPECT_TRUE(refused([](ring_geometry& g) { // in every other cell a type of 16 would be askew
+        g.payload_offset = 16;
+        g.payload_bytes_max = 8;
+        g.stride = 24;
+    }));
     EXPECT_TRUE(refused([](ring_geometry& g) { g.payload_offset = 0; }));
     EXPECT_TRUE(refused([](ring_geometry& g) { g.payload_offset = 12; }));
     EXPECT_TRUE(refused([](ring_geometry& g) { g.payload_offset = 4104; }));
@@ -125,6 +132,7 @@ TEST(RingGeometry, KeepsEveryCellInsideWhateverNumbersItAccepts) {
                     wide const cell_end =
                         wide{g.payload_offset} + (wide{g.payload_bytes_max} + 7) / 8 * 8;
                     ASSERT_TRUE(end <= room && cell_end <= g.stride && g.stride % 8 == 0);
+                    ASSERT_TRUE(g.stride % std::bit_floor(g.payload_offset) == 0);
                     ASSERT_TRUE(g.payload_offset % 8 == 0);
                     for (std::uint64_t const position : {std::uint64_t{0}, ~std::uint64_t{0}}) {
                         auto const at = static_cast<std::uint64_t>(g.cell(position) - g.cells);

@@ -2,6 +2,8 @@
 // What is refused when an endpoint is created, in which words, and that nothing is left of it.
 #include "support.hpp"
 
+#include <support/counts.hpp>
+
 #include <barrier>
 #include <filesystem>
 #include <functional>
@@ -224,6 +226,8 @@ TEST(Create, InADomainThatSomebodyRemovedSaysSoAndWhatIsThereGoesOn) {
     std::filesystem::remove_all(root.path() + "/d");
     expect_refused(me.publisher<tick>("t", gated(8)), endpoint_errc::domain_gone, {"'t'"});
     expect_refused(me.subscriber<tick>("t", lossless()), endpoint_errc::domain_gone, {"'t'"});
+    expect_refused(me.subscriber<tick>("t"), endpoint_errc::domain_gone, {"'t'", "'d'"});
+    expect_refused(me.latest<tick>("t"), endpoint_errc::domain_gone, {"'t'", "'d'"});
     send_ticks(pub, 0, 8);
     EXPECT_EQ(pub.send(tick::of(9)).error(), send_errc::full);
     EXPECT_EQ(take_all(sub), numbers(0, 8));
@@ -287,6 +291,34 @@ TEST(CreateThreads, OfTwoThatContradictEachOtherAtMostOneGetsThrough) {
     race(small, large, 100);
     race(drops, all, 100);
     race(another, all, 100);
+}
+
+// Whoever waited for a subscriber may send at once: that message does not lie before its place.
+TEST(CreateThreads, ASubscriberThatIsCountedGetsTheNextMessage) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    auto pub = other.publisher<tick>("t", dropping(8)).value();
+    std::barrier together(2);
+    std::uint64_t const rounds = count(1000, 100'000);
+    std::thread sender([&] {
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            while (pub.subscriber_count() == 0) {
+            }
+            send_ticks(pub, i, 1);
+            together.arrive_and_wait(); // sent
+            together.arrive_and_wait(); // and the subscriber is gone
+        }
+    });
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        {
+            auto sub = me.subscriber<tick>("t").value();
+            together.arrive_and_wait();
+            EXPECT_EQ(take_all(sub), numbers(i, 1));
+        }
+        together.arrive_and_wait();
+    }
+    sender.join();
 }
 
 // Publisher and lossless subscriber that start at the same time miss nothing, whichever found the

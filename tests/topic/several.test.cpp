@@ -219,6 +219,21 @@ TEST(SubscriptionFirst, GetsEveryMessageOfAPublisherThatCameAndWentBeforeItLooke
     EXPECT_EQ(take_all(sub), numbers(10, 3));
 }
 
+TEST(SubscriptionFirst, TakesWhatWasKeptForItAloneWithItWhenItCloses) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto sub = std::make_optional(me.subscriber<tick>("t", lossless()).value());
+    {
+        participant other = joined(root.path(), "other");
+        auto pub = other.publisher<tick>("t", gated(8)).value();
+        send_ticks(pub, 0, 5);
+    }
+    EXPECT_EQ(topic_files(root).size(), 2u) << "they wait for the subscriber";
+    EXPECT_EQ(take_all(*sub), numbers(0, 5));
+    sub.reset();
+    EXPECT_EQ(topic_files(root), std::vector<std::string>{});
+}
+
 TEST(SubscriptionFirst, HearsOfAPublisherThatCameAndWentAndSentNothing) {
     scratch_root root;
     participant me = joined(root.path());

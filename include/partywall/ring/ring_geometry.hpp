@@ -71,6 +71,10 @@ struct ring_geometry {
         if (stride % 8 != 0 || stride > room_bytes / cell_count) {
             return false;
         }
+        // Messages are read in place as their type: each lies as the first one lies.
+        if (stride % std::bit_floor(payload_offset) != 0) {
+            return false;
+        }
         // Relaxed word copies touch up to the next multiple of 8.
         return payload_offset + (payload_bytes_max + 7) / 8 * 8 <= stride;
     }

@@ -52,27 +52,16 @@ class sample {
     /// Why there is none; `none` if there is one.
     receive_errc error() const noexcept { return taken_.error; }
 
-    element const& operator*() const noexcept
-        requires(!variable_length)
-    {
+    element const& operator*() const noexcept requires(!variable_length) {
         return *std::launder(reinterpret_cast<element const*>(taken_.data));
     }
-    element const* operator->() const noexcept
-        requires(!variable_length)
-    {
-        return &**this;
-    }
-    std::span<element const> operator*() const noexcept
-        requires(variable_length)
-    {
+    element const* operator->() const noexcept requires(!variable_length) { return &**this; }
+    std::span<element const> operator*() const noexcept requires(variable_length) {
         return {std::launder(reinterpret_cast<element const*>(taken_.data)),
                 static_cast<std::size_t>(taken_.bytes / sizeof(element))};
     }
-    std::string_view text() const noexcept
-        requires(std::is_same_v<T, bytes>)
-    {
-        return {reinterpret_cast<char const*>(taken_.data),
-                static_cast<std::size_t>(taken_.bytes)};
+    std::string_view text() const noexcept requires(std::is_same_v<T, bytes>) {
+        return {reinterpret_cast<char const*>(taken_.data), static_cast<std::size_t>(taken_.bytes)};
     }
 
     /// Messages of this publisher that were overwritten between the one before and this one.

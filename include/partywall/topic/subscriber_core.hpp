@@ -414,6 +414,7 @@ class PARTYWALL_API subscriber_core {
     std::vector<std::uint64_t> finished_;    ///< incarnations that must not be attached again
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
+    bool recover_at_close_ = false;          ///< somebody who closed may have stayed for us
     bool retry_refused_ = false;             ///< one of them for a reason that may pass by itself
     std::uint64_t retried_ns_ = 0;
     std::vector<taken> postponed_; ///< events that await a call that can report them
