@@ -71,7 +71,7 @@ void forbid_system_call(long number, int error) {
 }
 
 bool is_asleep(int tid) {
-    std::ifstream file("/proc/self/task/" + std::to_string(tid) + "/stat");
+    std::ifstream file("/proc/" + std::to_string(tid) + "/stat");
     std::string text;
     std::getline(file, text);
     std::size_t const end = text.rfind(") "); // the name before it may hold anything
