@@ -22,6 +22,8 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/partywall-config.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/partywall-config-version.cmake"
         DESTINATION "${partywall_cmake_dir}" COMPONENT dev)
 
+install(FILES LICENSE TYPE DOC COMPONENT dev)
+
 if(TARGET partywall_cli)
     install(TARGETS partywall_cli RUNTIME COMPONENT runtime)
 endif()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Shows the newest temperature, ten times a second at most.
+// Shows the newest temperature, twenty times a second at most.
 #include "reading.hpp"
 
 #include <partywall/partywall.hpp>

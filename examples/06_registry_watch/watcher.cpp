@@ -37,8 +37,13 @@ int main() try {
     }
     auto prices = me.subscriber<double>("service/prices").value();
 
-    // Gone means: closed in good order, or dead. Both are changes of the domain.
-    while (find(watch.next(deadline).value()) != nullptr) {
+    // Gone means: closed in good order, or dead. Both are changes of the domain. (A closed one may
+    // stay in the list until lossless subscribers have read it.)
+    auto const is_there = [](partywall::domain_snapshot const& domain) {
+        auto const* const service = find(domain);
+        return service != nullptr && service->state != partywall::health::closed;
+    };
+    while (is_there(watch.next(deadline).value())) {
     }
     std::printf("the service is gone\n");
     return 0;

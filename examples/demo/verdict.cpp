@@ -73,7 +73,10 @@ account examine(reader const& r, all_sent const& sent) {
         arrived[*index] = line.hash;
     }
     for (std::size_t i = r.from; i < r.to; ++i) {
-        a.checksum_sent = add_hash(a.checksum_sent, sent[i].hash);
+        // Sent while nobody was there to wait for, and overwritten: that was not for it to have.
+        if (arrived[i] || sent[i].at_ns > subscribed_ns) {
+            a.checksum_sent = add_hash(a.checksum_sent, sent[i].hash);
+        }
         if (arrived[i]) {
             a.checksum_received = add_hash(a.checksum_received, *arrived[i]);
         } else if (sent[i].at_ns > subscribed_ns) {

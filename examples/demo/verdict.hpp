@@ -56,10 +56,10 @@ struct reader {
 struct account {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
-    std::uint64_t missed = 0; ///< as partywall reported it, line by line
-    std::uint64_t late = 0;   ///< not received, and sent after it had subscribed
-    bool as_sent = true;      ///< every line is one that was sent, in its publisher's order
-    std::uint64_t checksum_sent = 0;
+    std::uint64_t missed = 0;        ///< as partywall reported it, line by line
+    std::uint64_t late = 0;          ///< not received, and sent after it had subscribed
+    bool as_sent = true;             ///< every line is one that was sent, in its publisher's order
+    std::uint64_t checksum_sent = 0; ///< of what was sent while it was there, or reached it after
     std::uint64_t checksum_received = 0;
     std::uint64_t p50_ns = 0; ///< from before sending to after receiving
     std::uint64_t p99_ns = 0;

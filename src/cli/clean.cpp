@@ -91,7 +91,10 @@ int run_clean(common_options const& common) {
         report = me->recover(); // joining has done most of it
     }
     if (!report.complete) {
-        fail(exit_unhealthy, "not everything could be looked at: run it again");
+        fail(exit_unhealthy,
+             "cannot clean {}: out of memory, or its registry was removed meanwhile; what was not "
+             "looked at is still there",
+             view.dir().path());
     }
     remains const now = look(view);
     tell(common, fmt::format("removed {} dead participants, {} endpoints, {} files",

@@ -46,7 +46,10 @@ void occupy_standard_streams() {
 
 input::input(std::string const& path)
     : name_(path == "-" ? "standard input" : "'" + path + "'"),
-      fd_(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+      fd_(path == "-" ? STDIN_FILENO : -1) {
+    while (fd_ < 0 && (fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) < 0 && errno == EINTR) {
+        check_stopped(); // a fifo waits for its writer
+    }
     struct stat status {};
     if (fd_ < 0) {
         failed("open");

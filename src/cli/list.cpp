@@ -29,7 +29,7 @@ int run_list(list_options const& o, common_options const& common) {
     for (topic_report const& t : report.topics) {
         for (publisher_report const& p : t.publishers) {
             if (!p.stats) {
-                say(p.problem);
+                say(printable(p.problem));
             }
         }
     }

@@ -189,7 +189,7 @@ command make_pub(CLI::App& parent, common_options const& common) {
            "--policy", take_policy,
            "What happens when a lossless subscriber still needs the oldest message: "
            "drop_oldest (lossless subscribers are refused; the default), block (wait), or "
-           "reject (the message is not sent, and the command ends with 1)")
+           "reject (it is not sent; the command goes on, and ends with 1)")
         ->type_name("POLICY");
     add_count(app, "--depth", o->depth,
               fmt::format("Messages that the ring holds, rounded up to a power of two (default {}; "

@@ -82,7 +82,7 @@ json::object reader_of(reader_stats const& r) {
 json::object publisher_of(publisher_report const& p) {
     json::object o{{"participant", p.entry.owner_ticket},
                    {"number", p.entry.number},
-                   {"incarnation", p.entry.incarnation},
+                   {"incarnation", std::to_string(p.entry.incarnation)},
                    {"alive", p.alive},
                    {"health", to_string(p.entry.state)},
                    {"type", type_of(p.entry)},
@@ -143,11 +143,12 @@ std::string report_as_json(domain_report const& report) {
         {"healthy", report.healthy()},
         {"participants", array_of(report.participants,
                                   [](participant_info const& p) {
-                                      return json::object{{"ticket", p.ticket},
-                                                          {"pid", p.pid},
-                                                          {"name", p.name},
-                                                          {"alive", p.alive},
-                                                          {"joined_unix_ns", p.start_time_ns}};
+                                      return json::object{
+                                          {"ticket", p.ticket},
+                                          {"pid", p.pid},
+                                          {"name", p.name},
+                                          {"alive", p.alive},
+                                          {"joined_unix_ms", p.start_time_ns / 1'000'000}};
                                   })},
         {"topics", array_of(report.topics,
                             [](topic_report const& t) {

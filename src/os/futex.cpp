@@ -33,6 +33,7 @@ enum class support : std::uint8_t { untried, yes, no };
 // Relaxed everywhere: the answer is a fact about the kernel, and any thread may find it.
 std::atomic<support> waitv_support{support::untried};
 std::atomic<bool> waitv_disabled{false};
+std::atomic<bool> slices_endless{false};
 
 futex_result result_of(int error) noexcept {
     switch (error) {
@@ -157,6 +158,14 @@ void futex_wake(std::uint32_t const& word, int count, bool shared) noexcept {
 
 void for_test::disable_futex_waitv(bool disabled) noexcept {
     waitv_disabled.store(disabled, std::memory_order_relaxed);
+}
+
+void for_test::endless_slices(bool endless) noexcept {
+    slices_endless.store(endless, std::memory_order_relaxed);
+}
+
+bool for_test::slices_are_endless() noexcept {
+    return slices_endless.load(std::memory_order_relaxed);
 }
 
 } // namespace partywall::inline v0::os

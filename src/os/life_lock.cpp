@@ -90,7 +90,7 @@ result<life_lock, int> life_lock::take(std::string const& path, std::uint64_t by
     fork_mark const mark = fork_mark::current();
 
     no_fork const stretch;
-    unique_fd const fd = open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    unique_fd fd = open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (!fd) {
         return errno;
     }
@@ -113,7 +113,22 @@ result<life_lock, int> life_lock::take(std::string const& path, std::uint64_t by
         ::munmap(page, bytes);
         return error;
     }
-    return life_lock{page, bytes, mark};
+    life_lock held{page, bytes, mark};
+    // Some file systems (overlayfs) give the mapping a file of their own, and then the lock goes
+    // with the descriptor. Better no lock than one that is not held.
+    unique_fd const asks = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!asks || identity_of(asks.get()) != expected) {
+        return asks ? ESTALE : errno; // and unmaps
+    }
+    fd.reset();
+    lock = lock_of(byte);
+    if (::fcntl(asks.get(), F_OFD_GETLK, &lock) != 0) {
+        return errno;
+    }
+    if (lock.l_type == F_UNLCK) {
+        return ENOTSUP;
+    }
+    return held;
 }
 
 life_lock::life_lock(life_lock&& other) noexcept

@@ -75,8 +75,14 @@ result<entry_info, registry_failure> participant_core::add_entry(entry_spec cons
             return registry_failure{registry_errc::domain_gone, 0,
                                     own.registry_path + " was removed: join again"};
         }
-        std::uint64_t const incarnation =
-            incarnation_of(own.ticket, spec.number != 0 ? spec.number : next_number());
+        std::uint64_t const number = spec.number != 0 ? spec.number : next_number();
+        if (number == 0) {
+            return registry_failure{registry_errc::too_many_entries, 0,
+                                    "cannot add \"" + spec.name +
+                                        "\": this participant has created " +
+                                        std::to_string(endpoints_max) + " endpoints: join again"};
+        }
+        std::uint64_t const incarnation = incarnation_of(own.ticket, number);
         raw_entry const raw = encode_entry(spec, incarnation, meta.value());
         auto added = decode_entry(raw, {}, 0); // as others will judge it
         if (!added) {
@@ -98,7 +104,8 @@ result<entry_info, registry_failure> participant_core::add_entry(entry_spec cons
         slots::fill(*slot, raw);
         if (!slots::publish(slot->owner, mine)) {
             return registry_failure{registry_errc::corrupt, 0,
-                                    "somebody wrote into an entry that is not its own"};
+                                    "cannot add \"" + spec.name +
+                                        "\": somebody wrote into an entry that is not its own"};
         }
         // Our entry is visible before we look for the entries of others, and so is theirs before
         // they look for ours: one of the two is found. Pairs with this same fence over there.
@@ -119,7 +126,9 @@ result<void, registry_failure> participant_core::set_health(entry_info& entry, h
     return guarded([&]() -> result<void, registry_failure> {
         state& own = *state_;
         if (!is_health(value)) {
-            return registry_failure{registry_errc::system, EINVAL, "no such health"};
+            return registry_failure{registry_errc::system, EINVAL,
+                                    "cannot set the health of \"" + entry.name +
+                                        "\": no such health"};
         }
         {
             std::lock_guard const guard(own.entries_mutex);

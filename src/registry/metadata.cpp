@@ -32,19 +32,21 @@ result<std::vector<std::byte>, failure<registry_errc>> encode_metadata(metadata 
     for (std::size_t i = 0; i < pairs.size(); ++i) {
         auto const& [key, value] = pairs[i];
         if (key.empty()) {
-            return bad("a key is empty");
+            return bad("key number " + std::to_string(i + 1) + " is empty");
         }
         if (key.size() > metadata_key_bytes_max) {
-            return bad("a key has " + std::to_string(key.size()) + " bytes, at most " +
+            return bad("key \"" + key.substr(0, metadata_key_bytes_max) + "...\" has " +
+                       std::to_string(key.size()) + " bytes, at most " +
                        std::to_string(metadata_key_bytes_max) + " are possible");
         }
         if (has_key(pairs, i, key)) {
-            return bad("a key is there twice");
+            return bad("key \"" + key + "\" is there twice");
         }
         // Compared without adding: value.size() is the caller's and may be anything.
         std::size_t const used = out.size() + pair_header_bytes + key.size();
         if (used > metadata_bytes_max || value.size() > metadata_bytes_max - used) {
-            return bad("all pairs together, with 4 bytes for each, have more than " +
+            return bad("up to key \"" + key +
+                       "\" all pairs, with 4 bytes for each, have more than " +
                        std::to_string(metadata_bytes_max) + " bytes");
         }
         std::uint16_t const lengths[2] = {static_cast<std::uint16_t>(key.size()),

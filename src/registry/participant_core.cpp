@@ -63,6 +63,11 @@ result<void, join_failure> take_ticket(state& own) {
         case EAGAIN: continue;
         case ESTALE:
         case ENOENT: return removed_failure(own, error);
+        case ENOTSUP:
+            return join_failure{join_errc::bad_root, error,
+                                "cannot join " + own.where.path() +
+                                    ": its file system does not keep a lock with a mapping, so "
+                                    "nobody could tell who lives (overlayfs is one): use a tmpfs"};
         case EPERM: // its mode, or it has no name any more
             if (own.domain_gone()) {
                 return removed_failure(own, error);
@@ -261,7 +266,12 @@ std::string const& participant_core::domain() const noexcept { return state_->do
 std::string const& participant_core::name() const noexcept { return state_->name; }
 
 std::uint64_t participant_core::next_number() noexcept {
-    return state_->numbers.fetch_add(1, std::memory_order_relaxed) + 1; // only distinct
+    // relaxed: they are only to be distinct.
+    std::uint64_t number = state_->numbers.load(std::memory_order_relaxed);
+    while (number < endpoints_max &&
+           !state_->numbers.compare_exchange_weak(number, number + 1, std::memory_order_relaxed)) {
+    }
+    return number < endpoints_max ? number + 1 : 0;
 }
 
 bool participant_core::publisher_may_omit_fence() const noexcept { return state_->membarrier; }

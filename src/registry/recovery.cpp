@@ -47,8 +47,12 @@ class recovery {
             clean_inside();
         }
         remove_strays();
-        remove_marks();
+        if (clean_) {
+            remove_marks();
+        } // else: as long as the marks are there, somebody has still to look inside
     }
+    /// Whether nothing has to be done again.
+    bool complete() const noexcept { return clean_; }
 
   private:
     /// Asked only about tickets that were just read from an owner word or a file name (I1 of
@@ -122,7 +126,7 @@ class recovery {
         }
         for (std::uint32_t i = 0; i < entries_max; ++i) {
             if (auto const entry = read_entry(registry_, i); entry.outcome == reading::value) {
-                own_.hooks.clean_inside(core_, *entry.info);
+                clean_ = own_.hooks.clean_inside(core_, *entry.info) && clean_;
             }
         }
     }
@@ -185,6 +189,7 @@ class recovery {
     std::vector<segment_id> dead_lives_;
     std::vector<segment_id> strays_;
     bool found_dead_ = false;
+    bool clean_ = true; ///< inside the segments of the living
 };
 
 } // namespace
@@ -201,6 +206,7 @@ recovery_report run_recovery(participant_core& core, state& own, recovery_scope 
     try {
         release_closed(core, own);
         pass.run();
+        complete = pass.complete();
         std::lock_guard const guard(own.lives_mutex);
         own.sweep_lives();
     } catch (...) {

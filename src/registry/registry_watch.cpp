@@ -41,7 +41,9 @@ std::uint64_t to_ns(std::chrono::steady_clock::time_point time) noexcept {
     return ns < 0 ? 0 : static_cast<std::uint64_t>(ns);
 }
 
-watch_failure fail(registry_errc code, char const* message) { return {code, 0, message}; }
+watch_failure fail(registry_errc code, participant_core const& core, char const* reason) {
+    return {code, 0, "watching domain '" + core.domain() + "': " + reason};
+}
 
 } // namespace
 
@@ -104,17 +106,17 @@ result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t
     participant_core& core = *participant;
     for (;;) {
         if (core.forked()) {
-            return fail(registry_errc::forked, "this process is a forked child; join anew");
+            return fail(registry_errc::forked, core, "this process is a forked child; join anew");
         }
         core.keep_notice();
         // Acquire: pairs with the release in interrupt().
         if (std::uint32_t const now = std_atomics::load(interrupts, std::memory_order_acquire);
             now != interrupts_seen) {
             interrupts_seen = now;
-            return fail(registry_errc::interrupted, "interrupted");
+            return fail(registry_errc::interrupted, core, "interrupted");
         }
         if (core.domain_gone()) {
-            return fail(registry_errc::domain_gone, "the registry of this domain was removed");
+            return fail(registry_errc::domain_gone, core, "its registry was removed");
         }
         // The number first: what changes after it was loaded changes it again.
         std::uint32_t const epoch = std_atomics::load(core.epoch_word(), std::memory_order_acquire);
@@ -132,7 +134,7 @@ result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t
             return all;
         }
         if (os::monotonic_ns() >= until_ns) {
-            return fail(registry_errc::timed_out, "nothing changed before the deadline");
+            return fail(registry_errc::timed_out, core, "nothing changed before the deadline");
         }
         sleep(epoch, until_ns);
     }

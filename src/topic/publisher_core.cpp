@@ -69,7 +69,8 @@ result<publisher_plan, endpoint_failure> make_plan(std::string_view topic,
                    " is not in one element.." + std::to_string(payload_bytes_max_limit));
     }
     if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
-        return bad("a duration is negative");
+        return bad(std::string(o.block_for.count() < 0 ? "block_for" : "spin_for") +
+                   " is negative");
     }
     publisher_plan p;
     p.geometry.cell_count = std::max(cells_min, std::bit_ceil(o.depth));
@@ -81,7 +82,9 @@ result<publisher_plan, endpoint_failure> make_plan(std::string_view topic,
     std::uint64_t const alignment = std::bit_floor(std::uint64_t{shape.payload_offset});
     p.geometry.stride = (stride + alignment - 1) / alignment * alignment;
     if (p.geometry.stride > segment_bytes_max / p.geometry.cell_count - ring_cells_offset) {
-        return bad("depth x message size is more than a segment may have");
+        return bad(std::to_string(p.geometry.cell_count) + " messages of " +
+                   std::to_string(p.geometry.stride) + " bytes are more than a segment may have (" +
+                   std::to_string(segment_bytes_max) + " bytes)");
     }
     p.slot_count = o.subscribers_max;
     fence_pair const fences = may_omit_fence && o.fence == fencing::automatic
@@ -150,7 +153,8 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
                      type_info const& type, payload_shape const& shape,
                      publisher_options const& options) {
     if (participant->forked()) {
-        return fail(endpoint_errc::forked, "cannot publish: this is a forked child");
+        return fail(endpoint_errc::forked,
+                    "cannot publish on topic '" + std::string(topic) + "': this is a forked child");
     }
     if (auto const ok = check_name(topic); !ok) {
         return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
@@ -167,6 +171,11 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
     std::unique_ptr<publisher_core> core(new publisher_core);
     core->participant_ = participant;
     core->entry_.number = participant->next_number();
+    if (core->entry_.number == 0) {
+        return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
+                                                         std::to_string(endpoints_max) +
+                                                         " endpoints: join again");
+    }
     if (auto ok = core->make_segments(*plan, doing); !ok) {
         return ok.error();
     }
@@ -358,6 +367,29 @@ send_errc publisher_core::make_room(std::uint64_t wait_ns) noexcept {
     return outcome;
 }
 
+bool publisher_core::find_room() noexcept {
+    gate<>::laggard held_by;
+    add(control().scans, 1);
+    return gate_.scan(ring.position(), held_by) || ask_laggards(held_by);
+}
+
+/// Whether there is room once the dead among those who hold it up are out of the way. Asks at most
+/// once per question_interval_ns.
+bool publisher_core::ask_laggards(gate<>::laggard& held_by) noexcept {
+    std::uint64_t const now = os::monotonic_ns();
+    if (now < next_question_ns_) {
+        return false;
+    }
+    next_question_ns_ = now + question_interval_ns;
+    // One after the other, if several have died.
+    for (std::uint32_t i = 0; i < slot_count_ && free_laggard(held_by); ++i) {
+        if (gate_.scan(ring.position(), held_by)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
     std::uint64_t backoff = notice_backoff_first_ns;
     std::uint64_t const spin_until = waiting_ == waiting::spin_then_park
@@ -365,16 +397,10 @@ send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t u
                                      : waiting_ == waiting::spin ? ~std::uint64_t{0}
                                                                  : 0;
     for (;;) {
-        std::uint64_t const now = os::monotonic_ns();
-        if (now >= next_question_ns_) {
-            next_question_ns_ = now + question_interval_ns;
-            // One after the other, if several have died.
-            for (std::uint32_t i = 0; i < slot_count_ && free_laggard(held_by); ++i) {
-                if (gate_.scan(ring.position(), held_by)) {
-                    return send_ok;
-                }
-            }
+        if (ask_laggards(held_by)) {
+            return send_ok;
         }
+        std::uint64_t const now = os::monotonic_ns();
         if (interrupted()) {
             return send_errc::interrupted;
         }
@@ -538,6 +564,14 @@ send_errc publisher_core::wait_for_subscribers(std::uint32_t count,
         words.add_data({&epoch, seen, true});
         words.park(until);
     }
+}
+
+result<void, failure<registry_errc>> publisher_core::set_draining(bool draining) {
+    if (!open_ && !mark_.is_child()) {
+        return failure<registry_errc>{registry_errc::not_found, 0,
+                                      "the publisher of topic '" + entry_.name + "' is closed"};
+    }
+    return participant_->set_health(entry_, draining ? health::draining : health::ready);
 }
 
 result<void, failure<registry_errc>> publisher_core::set_metadata(metadata const& meta) {

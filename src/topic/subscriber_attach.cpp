@@ -86,8 +86,12 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
         }
         auto s = attach(core, e, initial, ended);
         if (!s) {
-            if (starting) {
-                continue; // the same; we look again when it is ready
+            // The same; we look again when it is ready. But it may not have seen us, and nothing but
+            // our seat would hold it back: a lossless subscription that cannot have it for now
+            // cannot be had.
+            bool const needed = initial && may_pass(s.error().code);
+            if (starting && !needed) {
+                continue;
             }
             core.retry_refused_ = core.retry_refused_ || may_pass(s.error().code);
             if (initial && s.error().code != endpoint_errc::domain_gone) {
@@ -136,9 +140,9 @@ result<void, endpoint_failure> subscriber_attach::check(subscriber_core const& c
         return {};
     }
     if (t.type_fingerprint != core.type_.fingerprint) {
-        return refuse(endpoint_errc::type_mismatch, "it sends '" + publisher.type.name +
-                                                        "', this side receives '" +
-                                                        core.type_.name + "'");
+        return refuse(endpoint_errc::type_mismatch, "it sends " + describe(publisher.type) +
+                                                        ", this side receives " +
+                                                        describe(core.type_));
     }
     payload_shape const& shape = core.shape_;
     bool const fits =

@@ -173,23 +173,36 @@ void subscriber_core::let_go() noexcept {
     } else if (left) {
         participant_->bump_epoch(); // others may wait for the room
     }
-    // What was kept for us alone goes with us, as far as its owner's death is proven by now.
-    if (recover_at_close_) {
+    // What was kept for us alone goes with us, as far as its owner's death is proven by now: read
+    // or not, and whether we ever came to looking at it.
+    if (has_entry_ && somebody_left()) {
         participant_->recover();
     } else if (!recover_due_.empty()) {
         recover_after_deaths();
     }
 }
 
+/// Whether the topic has a publisher whose process has ended.
+bool subscriber_core::somebody_left() const noexcept {
+    try {
+        auto const all = participant_->entries(entry_kind::topic_publisher, topic_);
+        return std::any_of(all.begin(), all.end(), [&](entry_info const& e) {
+            return participant_->proven_dead(e.owner_ticket);
+        });
+    } catch (...) {
+        return true; // out of memory: recovery looks by itself
+    }
+}
+
 /// Another thread uses the subscriber from now on. A sample may still be with the thread before,
 /// which may be giving it back this very moment: wait for that, and be sure that whatever it gives
 /// back later it gives back as a stranger (I4).
-void subscriber_core::take_over() noexcept {
+void subscriber_core::take_over(char const* mark) noexcept {
     if (!fences_light_) {
         return; // user_ stays nobody: every release is a stranger's
     }
     // relaxed: ordered by the fence pair.
-    user_.store(&thread_mark, std::memory_order_relaxed);
+    user_.store(mark, std::memory_order_relaxed);
     if (!os::heavy_fence()) { // pairs with the compiler fence in release()
         // A sandbox that came up after we registered. A store leaves its processor within
         // microseconds; nothing better is to be had.
@@ -308,9 +321,19 @@ bool subscriber_core::bad_length(source& s) noexcept {
     return false;
 }
 
+/// A publisher that was refused for a reason that may pass is tried again now and then.
+void subscriber_core::retry_refused() noexcept {
+    constexpr std::uint64_t interval_ns = 100'000'000;
+    if (retry_refused_ && os::monotonic_ns() - retried_ns_ >= interval_ns) {
+        retried_ns_ = os::monotonic_ns();
+        epoch_seen_ -= 1; // the next look at the epoch looks at the registry
+    }
+}
+
 void subscriber_core::refresh_soon() noexcept {
     takes_until_look_ = takes_between_looks;
     look_due_ = true;
+    retry_refused();
     // acquire: pairs with the release in bump_epoch().
     if (std_atomics::load(participant_->epoch_word(), std::memory_order_acquire) != epoch_seen_) {
         refresh();
@@ -385,7 +408,7 @@ subscriber_core::settled subscriber_core::settle(source& s, taken& event) noexce
     return settled::stays;
 }
 
-bool subscriber_core::look_around(taken& event) noexcept {
+bool subscriber_core::look_around(taken& event, bool may_look_again) noexcept {
     if (no_memory_) {
         no_memory_ = false;
         event = error(receive_errc::no_memory);
@@ -407,7 +430,7 @@ bool subscriber_core::look_around(taken& event) noexcept {
                 s.reader.look() == cell_state::ready;
         i += 1;
     }
-    if (again) {
+    if (again && may_look_again) {
         return true;
     }
     for (auto const& s : sources_) {
@@ -416,6 +439,7 @@ bool subscriber_core::look_around(taken& event) noexcept {
         }
     }
     notice_ends(1);
+    retry_refused();
     for (auto const& s : sources_) {
         again = again || s->ending;
     }
@@ -426,7 +450,7 @@ bool subscriber_core::look_around(taken& event) noexcept {
         }
         again = refresh() || again;
     }
-    if (again) {
+    if (again && may_look_again) {
         return true;
     }
     if (refused_) {
@@ -520,12 +544,9 @@ subscriber_core::settled subscriber_core::finish(source& s, taken& event) noexce
     event.missed = s.missed_now;
     finished_.push_back(s.incarnation);
     subscriber_attach::free_surplus(*this, s);
-    // A publisher that closed and left before we came stayed for us alone. One whose process is
-    // still there removes itself, unless it is leaving this very moment.
+    // A publisher that closed and left before we came stayed for us alone.
     if (s.dead || (s.lossless && participant_->proven_dead(s.ticket))) {
         recover_due_.push_back(s.ticket);
-    } else if (s.lossless) {
-        recover_at_close_ = true;
     }
     if (retry_refused_) {
         epoch_seen_ -= 1; // there may be room for another one now

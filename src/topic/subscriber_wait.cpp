@@ -13,9 +13,6 @@
 namespace partywall::inline v0::detail {
 namespace {
 
-/// How often a publisher that was refused for a reason that may pass is tried again.
-constexpr std::uint64_t retry_interval_ns = 100'000'000;
-
 std::uint32_t const& futex_of(std::atomic<std::uint32_t> const& word) noexcept {
     static_assert(sizeof(word) == sizeof(std::uint32_t));
     return reinterpret_cast<std::uint32_t const&>(word);
@@ -81,10 +78,6 @@ receive_errc subscriber_core::prepare_sleep(std::uint64_t until_ns) noexcept {
     participant_->keep_notice();
     if (!recover_due_.empty()) {
         recover_after_deaths();
-    }
-    if (retry_refused_ && os::monotonic_ns() - retried_ns_ >= retry_interval_ns) {
-        retried_ns_ = os::monotonic_ns();
-        epoch_seen_ -= 1; // the re-check looks at the registry
     }
     if (interrupted()) {
         return receive_errc::interrupted;

@@ -3,6 +3,9 @@
 
 #include <partywall/ring/reader_seat.hpp>
 
+#include <array>
+#include <cinttypes>
+#include <cstdio>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -73,7 +76,7 @@ result<mapping, endpoint_failure> attach_readers(directory const& dir, entry_inf
                        readers->data() + offsetof(readers_segment, constants), sizeof constants);
     if (constants.slot_bytes != sizeof(reader_slot) || constants.slot_count == 0 ||
         constants.slot_count > subscribers_max ||
-        constants.slot_count > (readers->size() - reader_slots_offset) / sizeof(reader_slot)) {
+        readers->size() != reader_slots_offset + constants.slot_count * sizeof(reader_slot)) {
         return corrupt("an impossible number of reader slots");
     }
     slot_count = constants.slot_count;
@@ -196,13 +199,15 @@ bool reservation_waits(participant_core& participant, std::string_view topic,
     return false;
 }
 
-namespace {
-
 std::string describe(type_info const& type) {
+    std::array<char, 17> hex{}; // as the command shows it
+    std::snprintf(hex.data(), hex.size(), "%016" PRIx64, type.fingerprint);
     return "'" + type.name + "' (" +
            (type.size == 0 ? std::string("variable") : std::to_string(type.size) + " bytes") +
-           ", fingerprint " + std::to_string(type.fingerprint) + ")";
+           ", fingerprint " + hex.data() + ")";
 }
+
+namespace {
 
 char const* policy_name(std::uint32_t policy) noexcept {
     switch (static_cast<overflow>(policy)) {
@@ -290,26 +295,39 @@ std::atomic<std::uint32_t>& lingering_publishers() noexcept {
 
 namespace {
 
+/// Whether what could not be attached for this reason cannot be attached ever: it is not there, or
+/// nobody could read it. Descriptors and memory come back.
+bool is_hopeless(endpoint_errc code) noexcept {
+    return code == endpoint_errc::domain_gone || code == endpoint_errc::corrupt ||
+           code == endpoint_errc::incompatible;
+}
+
 bool entry_may_go(participant_core& participant, entry_info const& e) {
     if (e.kind != entry_kind::topic_publisher) {
         return true;
     }
     std::uint32_t slot_count = 0;
     auto const readers = attach_readers(participant.dir(), e, access::read_only, slot_count);
-    return !readers || !reservation_waits(participant, e.name, topic_segments::slots_of(*readers),
-                                          slot_count, e.owner_ticket);
+    if (!readers) {
+        // Not to be able to look is no proof that nobody waits for what was sent.
+        return is_hopeless(readers.error().code);
+    }
+    return !reservation_waits(participant, e.name, topic_segments::slots_of(*readers), slot_count,
+                              e.owner_ticket);
 }
 
-void clean_inside(participant_core& participant, entry_info const& e) {
+bool clean_inside(participant_core& participant, entry_info const& e) {
     if (e.kind != entry_kind::topic_publisher) {
-        return;
+        return true;
     }
     std::uint32_t slot_count = 0;
     auto const readers = attach_readers(participant.dir(), e, access::read_write, slot_count);
     if (!readers) {
-        return;
+        endpoint_errc const code = readers.error().code;
+        return is_hopeless(code) || code == endpoint_errc::permission;
     }
     reclaim_slots(participant, e, topic_segments::slots_of(*readers), slot_count);
+    return true;
 }
 
 template <class F>
@@ -328,12 +346,7 @@ recovery_hooks const topic_recovery_hooks{
         return guarded([&] { return entry_may_go(p, e); }, false);
     },
     [](participant_core& p, entry_info const& e) {
-        guarded(
-            [&] {
-                clean_inside(p, e);
-                return true;
-            },
-            false);
+        return guarded([&] { return clean_inside(p, e); }, false);
     },
 };
 

@@ -21,6 +21,9 @@
 
 namespace partywall::inline v0::detail {
 
+/// Name, size and fingerprint, for messages.
+std::string describe(type_info const& type);
+
 /// Flag of a topic_subscription entry: it holds publishers back.
 inline constexpr std::uint32_t subscription_lossless = 1;
 

@@ -4,7 +4,10 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <fstream>
 #include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace partywall::test {
@@ -18,7 +21,18 @@ struct quote {
 
 namespace {
 
-class Ends : public Command {};
+class Ends : public Command {
+  protected:
+    /// Until it waits in open(2): then it has its signal handlers too.
+    static void await_in_open(tool const& one) {
+        eventually([&] {
+            std::ifstream file("/proc/" + std::to_string(one.pid()) + "/syscall");
+            long number = -1;
+            file >> number;
+            return number == SYS_openat && is_asleep(one.pid());
+        });
+    }
+};
 
 // ---- 3: nobody there ----------------------------------------------------------------------------
 
@@ -99,7 +113,7 @@ TEST_F(Ends, With5WhenAPublisherOfAnotherTypeComesLater) {
     auto const me = join("tester", where()).value();
     auto quotes = me.publisher<test_types::quote>("x").value();
     EXPECT_EQ(sub.wait(), exited(5));
-    EXPECT_THAT(sub.err(), has("quote"));
+    EXPECT_THAT(sub.err(), testing::ContainsRegex("quote' .16 bytes, fingerprint [0-9a-f]{16}"));
 }
 
 TEST_F(Ends, ButAnyTypeCanBeAskedFor) {
@@ -390,6 +404,18 @@ TEST_F(Ends, With130AfterCtrlCWhateverItWaitsFor) {
         EXPECT_EQ(one.err(), "");
         expect_nothing_left();
     }
+}
+
+TEST_F(Ends, With130AfterCtrlCAlsoBeforeItsFifoHasAWriter) {
+    scratch_files files;
+    std::string const fifo = files / "fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    tool pub(root(), {"pub", "x", "--file", fifo});
+    await_in_open(pub);
+    pub.kill(SIGINT);
+    EXPECT_EQ(pub.wait(), exited(130));
+    EXPECT_EQ(pub.err(), "");
+    EXPECT_THAT(root_.leftovers(), testing::IsEmpty());
 }
 
 TEST_F(Ends, With143AfterSigtermAnd129AfterSighup) {

@@ -167,6 +167,7 @@ TEST(Recovery, LeavesForeignFilesAlone) {
 std::atomic<bool> dead_may_go{true};
 std::atomic<int> asked_about_dead{0};
 std::atomic<int> cleaned_inside{0};
+std::atomic<bool> can_clean{true};
 
 recovery_hooks counting_hooks() {
     recovery_hooks hooks;
@@ -177,10 +178,14 @@ recovery_hooks counting_hooks() {
         }
         return dead_may_go.load();
     };
-    hooks.clean_inside = [](participant_core&, entry_info const&) { ++cleaned_inside; };
+    hooks.clean_inside = [](participant_core&, entry_info const&) {
+        ++cleaned_inside;
+        return can_clean.load();
+    };
     dead_may_go = true;
     asked_about_dead = 0;
     cleaned_inside = 0;
+    can_clean = true;
     return hooks;
 }
 
@@ -206,6 +211,28 @@ TEST(Recovery, KeepsEntriesAndFilesThatTheHookKeepsButFreesTheParticipant) {
     EXPECT_EQ(report.entries, 1U);
     EXPECT_FALSE(std::filesystem::exists(ring));
     EXPECT_EQ(root.leftovers(), files_of({living.ticket}, {me->ticket()}));
+}
+
+TEST(Recovery, ThatCouldNotLookInsideLeavesTheMarksOfTheDeadToTheNextOne) {
+    scratch_root const root;
+    auto const me = member(root.path(), "me", counting_hooks());
+    resident victim(root.path());
+    resident living(root.path());
+    victim.kill();
+    wait_for_proof(*me, victim.ticket);
+    can_clean = false;
+    recovery_report report = me->recover();
+    EXPECT_EQ(report.participants, 0U);
+    EXPECT_FALSE(report.complete);
+    can_clean = true;
+    cleaned_inside = 0;
+    auto const joiner =
+        member(root.path(), "joiner", {.entry_may_go = nullptr, .clean_inside = [](auto&, auto&) {
+                                           ++cleaned_inside;
+                                           return true;
+                                       }});
+    EXPECT_EQ(cleaned_inside, 1) << "of the living";
+    EXPECT_EQ(root.leftovers(), files_of({living.ticket}, {me->ticket(), joiner->ticket()}));
 }
 
 TEST(Recovery, CleansInsideTheSegmentsOfTheLivingEvenIfNobodyIsFoundDead) {

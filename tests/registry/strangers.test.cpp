@@ -5,6 +5,10 @@
 
 #include <partywall/os/robust_word.hpp>
 
+#include <support/sandbox.hpp>
+
+#include <gmock/gmock.h>
+
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
@@ -227,6 +231,33 @@ PARTYWALL_ROLE(registry_joins_as_a_user) {
     }
 }
 
+// Its mappings have another file below them than its descriptors, and locks go with these.
+PARTYWALL_ROLE(registry_joins_on_an_overlay) {
+    std::string const& root = context.arg(0);
+    if (!test::enter_namespaces(CLONE_NEWNS) || !test::mount_overlay(root + "/place", root)) {
+        context.send("no mount");
+        return 0;
+    }
+    join_options options;
+    options.root = root + "/place";
+    auto const me = detail::participant_core::join("me", options, {});
+    context.send(me ? "joined"
+                    : std::string(to_string(me.error().code)) + ": " + me.error().message);
+    return 0;
+}
+
+TEST(Strangers, CannotMeetWhereTheFileSystemKeepsNoLockWithAMapping) {
+    scratch_root const root;
+    ASSERT_EQ(::mkdir((root.path() + "/place").c_str(), 0700), 0);
+    child user = spawn("registry_joins_on_an_overlay", {root.path()});
+    std::string const said = user.receive();
+    if (said == "no mount") {
+        GTEST_SKIP() << "no right to mount";
+    }
+    EXPECT_THAT(said, testing::StartsWith("bad root: "));
+    EXPECT_THAT(said, testing::HasSubstr("overlayfs"));
+}
+
 TEST(Strangers, OfAnotherUserAreRefused) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "needs root, to become two users";
@@ -240,11 +271,11 @@ TEST(Strangers, OfAnotherUserAreRefused) {
     child first = spawn("registry_joins_as_a_user", {place, "1001", "1001", "own"});
     first.expect("joined");
     child second = spawn("registry_joins_as_a_user", {place, "1002", "1001", "own"});
-    second.expect("refused permission");
+    second.expect("refused permission denied");
     EXPECT_EQ(second.wait(), exited(0));
     // Not even root takes part in a domain that is not its own.
     child third = spawn("registry_joins_as_a_user", {place, "0", "0", "own"});
-    third.expect("refused permission");
+    third.expect("refused permission denied");
     first.send("leave");
     EXPECT_EQ(first.wait(), exited(0));
 }
@@ -264,7 +295,7 @@ TEST(Strangers, OfOneGroupShareADomainAndRecoverEachOther) {
     child second = spawn("registry_joins_as_a_user", {place, "1002", "2000", "group"});
     second.expect("joined");
     child stranger = spawn("registry_joins_as_a_user", {place, "1003", "3000", "group"});
-    stranger.expect("refused permission");
+    stranger.expect("refused permission denied");
     first.kill();
     first.wait();
     second.send("recover");

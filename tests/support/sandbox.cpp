@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -54,6 +55,20 @@ bool mount_tmpfs(std::string const& where, std::string const& options) {
     return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
            ::mount("partywall-test", where.c_str(), "tmpfs", MS_NOSUID | MS_NODEV,
                    options.c_str()) == 0;
+}
+
+bool mount_overlay(std::string const& where, std::string const& scratch) {
+    std::string const lower = scratch + "/lower";
+    std::string const upper = scratch + "/upper";
+    std::string const work = scratch + "/work";
+    for (std::string const* const one : {&lower, &upper, &work}) {
+        if (::mkdir(one->c_str(), 0700) != 0) {
+            return false;
+        }
+    }
+    std::string const options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work;
+    return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("overlay", where.c_str(), "overlay", 0, options.c_str()) == 0;
 }
 
 void forbid_system_call(long number, int error) {

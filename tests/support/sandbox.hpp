@@ -14,6 +14,8 @@ bool enter_namespaces(int flags);
 /// Mounts an empty tmpfs there, seen by this process only; `options` as for mount(8). Needs a
 /// mount namespace (CLONE_NEWNS) of one's own.
 bool mount_tmpfs(std::string const& where, std::string const& options);
+/// The same with an overlay whose layers are in `scratch`, an empty directory.
+bool mount_overlay(std::string const& where, std::string const& scratch);
 
 /// From now on system call `number` fails with `error` for this process and its children.
 void forbid_system_call(long number, int error);

@@ -236,6 +236,36 @@ TEST(Create, InADomainThatSomebodyRemovedSaysSoAndWhatIsThereGoesOn) {
     EXPECT_EQ(sub.receive(0ms).error(), receive_errc::timed_out);
 }
 
+TEST(Create, EndsWithAnErrorWhenAParticipantHasUsedUpItsNumbers) {
+    scratch_root root;
+    participant me = joined(root.path());
+    while (me.core()->next_number() != 0) {
+    }
+    EXPECT_EQ(me.core()->next_number(), 0u);
+    expect_refused(me.publisher<tick>("t"), endpoint_errc::too_many_entries, {"'t'", "16777215"});
+    expect_refused(me.subscriber<tick>("t", lossless()), endpoint_errc::too_many_entries,
+                   {"'t'", "16777215"});
+    EXPECT_TRUE(topic_files(root).empty());
+    EXPECT_TRUE(joined(root.path()).publisher<tick>("t"));
+}
+
+TEST(Create, ShowsThatAPublisherIsGoingToLeave) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto pub = me.publisher<tick>("t", gated(4)).value();
+    auto sub = me.subscriber<tick>("t", lossless()).value();
+    ASSERT_TRUE(pub.set_draining(true));
+    EXPECT_EQ(me.publishers("t").at(0).state, health::draining);
+    auto late = me.subscriber<tick>("t", lossless()).value();
+    send_ticks(pub, 0, 3);
+    EXPECT_EQ(take_all(sub), numbers(0, 3)) << "delivery does not change";
+    EXPECT_EQ(take_all(late), numbers(0, 3));
+    ASSERT_TRUE(pub.set_draining(false));
+    EXPECT_EQ(me.publishers("t").at(0).state, health::ready);
+    pub.close();
+    EXPECT_EQ(pub.set_draining(true).error(), registry_errc::not_found);
+}
+
 TEST(Create, RestartedEndpointsFindTheTopicFree) {
     scratch_root root;
     participant me = joined(root.path());

@@ -6,13 +6,17 @@
 
 #include <support/counts.hpp>
 
+#include <partywall/registry/registry_layout.hpp>
+
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <functional>
 #include <random>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace partywall::test {
@@ -287,6 +291,65 @@ TEST(HostileRing, OfRandomBytesDoesNoHarm) {
         }
         ASSERT_EQ(seen, 4u) << "the honest publisher's messages";
     }
+}
+
+// A number of slots that the size of the file does not confirm would be a number to loop by.
+TEST(HostileRing, WhoseReadersFileHasGrownIsRefused) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto early = me.subscriber<tick>("t", lossless()).value();
+    participant hostile = joined(root.path(), "hostile");
+    auto pub = hostile.publisher<tick>("t", gated(8)).value();
+    entry_info const entry = hostile.publishers("t").at(0);
+    std::string const file = root.path() + "/d/readers." + std::to_string(entry.owner_ticket) +
+                             "." + std::to_string(entry.number);
+    int const fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+    std::uint64_t const bytes = std::uint64_t{64} << 20;
+    ASSERT_EQ(::ftruncate(fd, static_cast<off_t>(bytes)), 0);
+    ASSERT_EQ(::pwrite(fd, &bytes, sizeof bytes, offsetof(segment_header, total_bytes)), 8);
+    EXPECT_EQ(me.subscriber<tick>("t", lossless()).error().code, endpoint_errc::corrupt);
+    EXPECT_EQ(early.try_receive().error(), receive_errc::refused);
+    EXPECT_EQ(early.refusal_code(), endpoint_errc::corrupt);
+    (void)me.recover();
+    struct stat status {};
+    ASSERT_EQ(::fstat(fd, &status), 0);
+    EXPECT_LT(status.st_blocks * 512, 1 << 20) << "somebody looked all of it through";
+    ::close(fd);
+}
+
+// Whoever changes the registry again and again gives a subscriber something to look at again and
+// again: each call looks a bounded number of times.
+TEST(HostileRegistryThreads, ThatChangesAllTheTimeDoesNotKeepACallBusy) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant hostile = joined(root.path(), "hostile");
+    auto pub = hostile.publisher<tick>("t", dropping(4)).value();
+    auto sub = me.subscriber<tick>("t").value();
+    entry_info entry = hostile.publishers("t").at(0);
+    std::atomic<bool> stop{false};
+    std::thread changes([&] {
+        auto map = attach_segment(hostile.core()->dir(),
+                                  {{segment_kind::registry, 0, 0},
+                                   detail::registry_layout_version,
+                                   detail::registry_layout_fingerprint},
+                                  access::read_write)
+                       .value();
+        auto& registry = *reinterpret_cast<detail::registry_layout*>(map.data());
+        std::atomic_ref<std::uint64_t> incarnation(
+            registry.entries[entry.index].record.incarnation);
+        std::atomic_ref<std::uint32_t> epoch(registry.epoch);
+        while (!stop) {
+            incarnation += 1;
+            epoch += 1;
+        }
+    });
+    for (int i = 0; i < 50; ++i) {
+        std::uint64_t const before = sub.publishers_seen();
+        (void)sub.try_receive();
+        EXPECT_LE(sub.publishers_seen() - before, 66u);
+    }
+    stop = true;
+    changes.join();
 }
 
 TEST(HostileRing, OfAnotherSizeOrVersionIsRefusedByReason) {

@@ -2,6 +2,8 @@
 // Writing in place, many at once, and reading many at once.
 #include "support.hpp"
 
+#include <partywall/topic/topic_stats.hpp>
+
 #include <array>
 #include <cstring>
 #include <numeric>
@@ -225,6 +227,22 @@ TEST(RangeFor, DrainsWhatIsThereAndEnds) {
     EXPECT_EQ(next, 17u);
     EXPECT_EQ(sub.try_receive().error(), receive_errc::publisher_closed)
         << "what ended the loop is not lost in it";
+}
+
+TEST(Batch, ThatEndsWhereTheRoomEndsIsNoRefusalAndLeavesAnInterruptToWhoeverWaits) {
+    scratch_root root;
+    participant me = joined(root.path());
+    publisher_options options = gated(4, overflow::block);
+    options.block_for = 1h;
+    auto pub = me.publisher<tick>("t", options).value();
+    auto sub = me.subscriber<tick>("t", lossless()).value();
+    std::vector<tick> const batch(8, tick::of(7));
+    pub.interrupt();
+    EXPECT_EQ(pub.send_batch(batch).value(), 4u);
+    auto const stats = read_topic_stats(me.core()->dir(), me.publishers("t").at(0)).value();
+    EXPECT_EQ(stats.rejected, 0u);
+    EXPECT_EQ(stats.blocked_count, 0u);
+    EXPECT_EQ(pub.send(tick::of(8)).error(), send_errc::interrupted);
 }
 
 } // namespace

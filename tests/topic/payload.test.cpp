@@ -118,6 +118,21 @@ TYPED_TEST(AnyType, ArrivesAsAnArrayOfAnyNumber) {
     EXPECT_EQ(pub.send(std::span<TypeParam const>(four)).error(), send_errc::too_large);
 }
 
+TEST(Bytes, ThatCannotFitAreNotMadeToWaitForRoom) {
+    scratch_root root;
+    participant me = joined(root.path());
+    publisher_options options = gated(4, overflow::block);
+    options.payload_bytes_max = 8;
+    options.block_for = 1h;
+    auto pub = me.publisher<bytes>("t", options).value();
+    auto sub = me.subscriber<bytes>("t", lossless()).value();
+    for (int i = 0; i < 4; ++i) {
+        ASSERT_TRUE(pub.send("12345678"));
+    }
+    EXPECT_EQ(pub.send("123456789").error(), send_errc::too_large);
+    EXPECT_EQ(pub.send("123456789", 1h).error(), send_errc::too_large);
+}
+
 TEST(Bytes, OfEveryLengthUpToTheMaximumAndNoneBeyond) {
     scratch_root root;
     participant me = joined(root.path());

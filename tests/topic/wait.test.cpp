@@ -377,10 +377,13 @@ TEST(InterruptThreads, OtherSignalsEndNoWait) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-// A storm round the edge between "nothing there" and sleeping: whoever sleeps although there is
-// something sleeps for an hour here, and the watchdog ends it. (Slices would hide a lost wake-up;
-// they are 10 ms, and 20,000 of them would not end either.)
+// A storm round the edge between "nothing there" and sleeping. Without slices, which would hide
+// it, a lost wake-up is a hang, and the watchdog ends it.
 TEST(WakeUpThreads, AreNotLostRoundTheEdgeOfSleep) {
+    struct no_slices {
+        no_slices() { os::for_test::endless_slices(true); }
+        ~no_slices() { os::for_test::endless_slices(false); }
+    } const on_their_own;
     scratch_root root;
     participant me = joined(root.path());
     publisher_options po = gated(4, overflow::block);

@@ -55,6 +55,10 @@ PARTYWALL_API void futex_wake(std::uint32_t const& word, int count, bool shared)
 namespace for_test {
 /// true: behave as if the kernel had no futex_waitv. For this process, until called again.
 PARTYWALL_API void disable_futex_waitv(bool disabled) noexcept;
+/// true: sleeps that rely on being woken have no slice, so that a lost wake-up is a hang and not
+/// some milliseconds. For this process, until called again.
+PARTYWALL_API void endless_slices(bool endless) noexcept;
+PARTYWALL_API bool slices_are_endless() noexcept;
 } // namespace for_test
 
 } // namespace partywall::inline v0::os

@@ -25,7 +25,8 @@ namespace partywall::inline v0::os {
 /// Progress  never waits; a lock that somebody holds is an answer.
 /// Peer dies its byte becomes free; nothing else happens.
 /// Errors    errno values: EAGAIN somebody holds that byte; ESTALE the path names another file;
-///           EPERM wrong type, link count or mode; what open(), fcntl() and mmap() say.
+///           EPERM wrong type, link count or mode; ENOTSUP a file system that does not keep the lock
+///           with a mapping; what open(), fcntl() and mmap() say.
 ///
 /// An open-file-description lock belongs to the open file, and a mapping keeps the file open. So
 /// the lock survives an application that closes every descriptor; the classic rule that closing

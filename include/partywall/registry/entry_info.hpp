@@ -2,6 +2,7 @@
 // What the registry says about one endpoint: values, copied out of shared memory and checked.
 #pragma once
 
+#include <partywall/limits.hpp>
 #include <partywall/registry/health.hpp>
 #include <partywall/registry/metadata.hpp>
 
@@ -52,10 +53,10 @@ struct entry_info : entry_spec {
 };
 
 /// The incarnation of the endpoint that participant `ticket` created with segment `number`.
-/// Unique in a domain until one participant has created 2^24 endpoints; grows from a dead
-/// endpoint to its successor, since tickets grow.
+/// Unique in a domain, since numbers end at endpoints_max; grows from a dead endpoint to its
+/// successor, since tickets grow.
 constexpr std::uint64_t incarnation_of(std::uint64_t ticket, std::uint64_t number) noexcept {
-    return (ticket << 24) | (number & 0xff'ffff);
+    return (ticket << 24) | (number & endpoints_max);
 }
 
 } // namespace partywall::inline v0

@@ -21,8 +21,6 @@ namespace partywall::inline v0 {
 /// metadata_key_bytes_max bytes; values are any bytes.
 using metadata = std::vector<std::pair<std::string, std::string>>;
 
-inline constexpr std::size_t metadata_key_bytes_max = 64;
-
 namespace detail {
 
 //   +----------------+------------------+-----+-------+

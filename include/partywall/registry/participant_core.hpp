@@ -51,8 +51,9 @@ struct recovery_hooks {
     /// is leaving (then the call comes from the destructor): may entry and files go now? Once the
     /// answer for an entry was yes it must never be no again. Missing: yes.
     bool (*entry_may_go)(participant_core&, entry_info const&) = nullptr;
-    /// The entry stays: reclaim what the dead hold inside its segments. Missing: nothing.
-    void (*clean_inside)(participant_core&, entry_info const&) = nullptr;
+    /// The entry stays: reclaim what the dead hold inside its segments. False: not now (no memory,
+    /// no descriptors), and so the marks of the dead must stay. Missing: nothing to be done.
+    bool (*clean_inside)(participant_core&, entry_info const&) = nullptr;
 };
 
 /// What one recovery did itself; what others did at the same time is not counted.
@@ -61,7 +62,7 @@ struct recovery_report {
     std::uint32_t entries = 0;      ///< entries of the dead removed
     std::uint32_t entries_kept = 0; ///< entries of the dead that the hook keeps
     std::uint32_t files = 0;        ///< files unlinked
-    bool complete = true;           ///< false: out of memory or domain gone; call again
+    bool complete = true; ///< false: out of memory or descriptors, or domain gone; call again
 
     bool nothing() const noexcept { return participants == 0 && entries == 0 && files == 0; }
 };
@@ -90,6 +91,7 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     std::string const& name() const noexcept;
 
     /// Numbers for segments of this participant, from 1, never twice.
+    /// 0: endpoints_max have been given out.
     std::uint64_t next_number() noexcept;
     /// Whether this process registered for membarrier when it joined, before anything else: only
     /// then may its publishers and readers leave the light half of a fence pair out.

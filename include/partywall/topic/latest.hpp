@@ -19,7 +19,10 @@ namespace partywall::inline v0 {
 /// Callers    one thread at a time. interrupt() from any thread.
 /// Progress   get: wait-free but for a retry when a copy was overwritten meanwhile.
 /// Cost       one load if nothing changed, then two copies; otherwise bisecting the ring's stamps
-///            and two copies. Holds nothing back.
+///            and two copies. Holds nothing back; takes one of the publisher's subscribers_max
+///            places.
+/// Memory     samples_held_max + 1 buffers of the longest message; mappings of the rings.
+/// Errors     see receive_errc.
 /// Peer dies  the last value stays available here; wait() reports `peer_died` once.
 template <class T>
 class latest {

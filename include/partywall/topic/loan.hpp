@@ -61,10 +61,13 @@ class loan {
     }
 
     /// Publishes the message. Errors: closed (sent before, moved from, another message was sent
-    /// since the loan, or this is a forked child).
+    /// since the loan), forked.
     [[nodiscard]] result<void, send_errc> send() noexcept {
-        if (core_ == nullptr || position_ != core_->ring.position() || !core_->usable()) {
+        if (core_ == nullptr) {
             return send_errc::closed;
+        }
+        if (position_ != core_->ring.position() || !core_->usable()) {
+            return core_->refusal();
         }
         if constexpr (variable_length) {
             core_->ring.commit(static_cast<std::uint32_t>(count_ * sizeof(element)));

@@ -17,7 +17,8 @@ namespace partywall::inline v0 {
 /// What a send returns: nothing, or why nothing was sent.
 using send_result = result<void, send_errc>;
 
-/// Publishes messages of type T on a topic, to any number of subscribers in any processes.
+/// Publishes messages of type T on a topic, to many subscribers in any processes: as many at a
+/// time as `subscribers_max` says.
 ///
 /// Use when   one process tells many; subscribers come and go; publishing must not get dearer
 ///            with their number.
@@ -27,8 +28,8 @@ using send_result = result<void, send_errc>;
 ///            thread and from signal handlers.
 /// Progress   wait-free under overflow::drop_oldest. Under `block` and `reject` a send may find no
 ///            room; then it waits at most its deadline, or not at all.
-/// Cost       two stores around the copy and one load; every lap one look at each subscriber's
-///            cursor (`block` and `reject` only). No system call while nobody sleeps. The number
+/// Cost       two stores around the copy and one load. `block` and `reject` only: a look at each
+///            subscriber's cursor once per lap, and oftener the less room the slowest one leaves. No system call while nobody sleeps. The number
 ///            of subscribers does not matter.
 /// Memory     fixed and backed at creation: depth x stride + 256 bytes per possible subscriber.
 /// Peer dies  a dead subscriber holds a blocked publisher up until its death is proven (about a
@@ -76,16 +77,21 @@ class publisher {
     /// Sends a copy of a variable-length message.
     [[nodiscard]] send_result send(std::span<element const> message) noexcept
         requires(variable_length) {
-        return send_span(message, admit());
+        return too_large(message) ? send_result(send_errc::too_large) : send_span(message, admit());
     }
     [[nodiscard]] send_result send(std::span<element const> message,
                                    std::chrono::nanoseconds timeout) noexcept
         requires(variable_length) {
-        return send_span(message, admit_for(timeout));
+        return too_large(message) ? send_result(send_errc::too_large)
+                                  : send_span(message, admit_for(timeout));
     }
     [[nodiscard]] send_result send(std::string_view text) noexcept
         requires(std::is_same_v<T, bytes>) {
         return send(std::as_bytes(std::span(text.data(), text.size())));
+    }
+    [[nodiscard]] send_result send(std::string_view text, std::chrono::nanoseconds timeout) noexcept
+        requires(std::is_same_v<T, bytes>) {
+        return send(std::as_bytes(std::span(text.data(), text.size())), timeout);
     }
 
     /// Memory of the next message, to be written in place and then sent with `loan.send()`. One
@@ -103,22 +109,18 @@ class publisher {
     /// once. Returns how many were sent: all of them, or fewer under `block` and `reject`.
     [[nodiscard]] result<std::size_t, send_errc>
     send_batch(std::span<element const> messages) noexcept requires(!variable_length) {
-        std::size_t sent = 0;
-        send_errc e = detail::send_ok;
-        for (element const& message : messages) {
-            e = sent == 0 ? admit() : core_->admit_for(0);
-            if (e != detail::send_ok) [[unlikely]] {
-                break;
-            }
-            core_->ring.put(message);
-            sent += 1;
+        if (messages.empty()) {
+            return core_ && core_->usable() ? result<std::size_t, send_errc>(0) : admit();
         }
-        if (sent == 0 && e != detail::send_ok) {
+        if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
-        if (sent != 0) {
-            core_->announce();
-        }
+        std::size_t sent = 0;
+        do {
+            core_->ring.put(messages[sent]);
+            sent += 1;
+        } while (sent < messages.size() && core_->has_room());
+        core_->announce();
         return sent;
     }
 
@@ -158,8 +160,17 @@ class publisher {
     }
     /// Tells this publisher from every other, dead ones included: sample::publisher().
     std::uint64_t incarnation() const noexcept { return core_ ? core_->incarnation() : 0; }
-    /// Replaces what the registry shows of this publisher.
-    result<void, failure<registry_errc>> set_metadata(metadata const& meta) {
+    /// Shows everybody who looks the topic up that this publisher is going to leave (entry_info
+    /// ::state is health::draining), or that it stays after all. Delivery does not change. Errors:
+    /// not_found (closed), forked, domain_gone.
+    [[nodiscard]] result<void, failure<registry_errc>> set_draining(bool draining) {
+        return core_
+                   ? core_->set_draining(draining)
+                   : failure<registry_errc>{registry_errc::not_found, 0, "the publisher is closed"};
+    }
+    /// Replaces what the registry shows of this publisher. Errors: bad_metadata (a key is empty,
+    /// too long or there twice, or all of it is too long), not_found (closed), forked, domain_gone.
+    [[nodiscard]] result<void, failure<registry_errc>> set_metadata(metadata const& meta) {
         return core_
                    ? core_->set_metadata(meta)
                    : failure<registry_errc>{registry_errc::not_found, 0, "the publisher is closed"};
@@ -172,14 +183,14 @@ class publisher {
     send_errc admit_for(std::chrono::nanoseconds timeout) noexcept {
         return core_ ? core_->admit_for(detail::wait_ns(timeout)) : send_errc::closed;
     }
+    /// Asked before there is room: waiting would not help.
+    [[gnu::always_inline]] bool too_large(std::span<element const> message) const noexcept {
+        return core_ && message.size_bytes() > core_->ring.geometry().payload_bytes_max;
+    }
     [[gnu::always_inline]] send_result send_span(std::span<element const> message,
                                                  send_errc admitted) noexcept {
         if (admitted != detail::send_ok) [[unlikely]] {
             return admitted;
-        }
-        if (message.size() > core_->ring.geometry().payload_bytes_max / sizeof(element))
-            [[unlikely]] {
-            return send_errc::too_large;
         }
         core_->ring.put(reinterpret_cast<std::byte const*>(message.data()),
                         static_cast<std::uint32_t>(message.size_bytes()));

@@ -56,6 +56,11 @@ class PARTYWALL_API publisher_core {
         }
         return make_room(wait_ns);
     }
+    /// Whether the cell at ring.position() may be written. Neither waits nor counts as a refusal,
+    /// and leaves an interrupt to a call that waits.
+    [[gnu::always_inline]] bool has_room() noexcept {
+        return gate_.open(ring.position()) || find_room();
+    }
     /// Wakes sleepers if there are any. After commit().
     [[gnu::always_inline]] void announce() noexcept {
         if (rings_ && bell_.ring_if_armed()) [[unlikely]] {
@@ -69,6 +74,7 @@ class PARTYWALL_API publisher_core {
     void interrupt() noexcept;
     std::uint32_t subscriber_count() noexcept;
     send_errc wait_for_subscribers(std::uint32_t count, std::uint64_t wait_ns) noexcept;
+    result<void, failure<registry_errc>> set_draining(bool draining);
     result<void, failure<registry_errc>> set_metadata(metadata const& meta);
 
     std::string const& topic() const noexcept { return entry_.name; }
@@ -76,6 +82,8 @@ class PARTYWALL_API publisher_core {
     std::uint64_t start_position() const noexcept { return ring.geometry().start_position; }
     /// Neither closed nor a forked child's copy.
     bool usable() const noexcept { return open_ && !mark_.is_child(); }
+    /// `forked` in a forked child, else `closed`.
+    send_errc refusal() const noexcept;
 
   private:
     publisher_core() = default;
@@ -88,9 +96,10 @@ class PARTYWALL_API publisher_core {
     void withdraw() noexcept;
     bool counts_as_subscriber(std::uint32_t slot) noexcept;
 
-    send_errc refusal() const noexcept;
     [[gnu::noinline, gnu::cold]] void count_wake() noexcept;
     [[gnu::noinline]] send_errc make_room(std::uint64_t wait_ns) noexcept;
+    [[gnu::noinline]] bool find_room() noexcept;
+    bool ask_laggards(gate<>::laggard& held_by) noexcept;
     send_errc wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept;
     bool free_laggard(gate<>::laggard const& held_by) noexcept;
     void sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,

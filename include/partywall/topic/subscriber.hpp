@@ -24,17 +24,18 @@ using copier = std::conditional_t<payload<T>::variable_length, copy_any_size,
 
 /// Receives the messages of every publisher of a topic, those that come later included.
 ///
-/// Use when   a process wants what others publish; any number may subscribe.
-/// Not when   only the newest value matters (latest), or one receiver must get everything that
-///            many send (receiver).
+/// Use when   a process wants what others publish, as others do.
+/// Not when   only the newest value matters (latest).
 /// Order      per publisher as sent; publishers take turns. Between publishers there is no order.
 /// Delivery   lossy: may be overtaken, and learns by how much (sample::missed). lossless: every
 ///            message sent while subscribed, once, also of a publisher that dies, or that comes
 ///            and goes while this subscriber is busy.
 /// Callers    one thread at a time; the handle may move between threads. interrupt() from any
 ///            thread and from signal handlers.
-/// Progress   try_receive: wait-free but for a retry when a copy was overwritten meanwhile.
-///            receive: waits at most its timeout.
+/// Progress   try_receive: wait-free but for a retry when a copy was overwritten meanwhile, and
+///            for the registry: after a publisher came or went, the next call that finds nothing
+///            attaches or lets go (system calls, memory, tens of microseconds).
+///            receive: waits at most its timeout; nanoseconds::max() is for ever.
 /// Cost       one load per publisher looked at, the copy (lossy) or nothing (lossless), and per
 ///            quarter of a ring one store of the cursor (lossless).
 /// Memory     samples_held_max buffers of the longest message; mappings of the publishers' rings.

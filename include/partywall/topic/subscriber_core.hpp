@@ -125,7 +125,7 @@ class PARTYWALL_API subscriber_core {
         if (look_due_ && look_for_ends(event)) [[unlikely]] {
             return event;
         }
-        for (;;) {
+        for (std::uint32_t round = 0;; ++round) {
             for (std::size_t left = sources_.size(); left != 0; --left) {
                 source& s = *sources_[next_];
                 next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
@@ -141,7 +141,7 @@ class PARTYWALL_API subscriber_core {
                     }
                 }
             }
-            if (!look_around(event)) {
+            if (!look_around(event, round < rounds_max)) {
                 return event;
             }
         }
@@ -162,7 +162,7 @@ class PARTYWALL_API subscriber_core {
         if (look_due_ && look_for_ends(event)) [[unlikely]] {
             return event;
         }
-        for (;;) {
+        for (std::uint32_t round = 0;; ++round) {
             for (std::size_t left = sources_.size(); left != 0; --left) {
                 source& s = *sources_[next_];
                 next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
@@ -172,7 +172,7 @@ class PARTYWALL_API subscriber_core {
                     return t;
                 }
             }
-            if (!look_around(event)) {
+            if (!look_around(event, round < rounds_max)) {
                 return event.error == receive_errc::empty && !only_new ? again() : event;
             }
         }
@@ -246,6 +246,10 @@ class PARTYWALL_API subscriber_core {
 
   private:
     friend struct subscriber_attach;
+
+    /// How often one call looks again because something has changed: others could go on changing
+    /// things for ever.
+    static constexpr std::uint32_t rounds_max = 64;
     struct hold_slot {
         source* from = nullptr;
         std::uint64_t position = 0;
@@ -274,7 +278,7 @@ class PARTYWALL_API subscriber_core {
     void enter() noexcept {
         // relaxed: equal only if this very thread stored it.
         if (user_.load(std::memory_order_relaxed) != &thread_mark) [[unlikely]] {
-            take_over();
+            take_over(&thread_mark);
         }
         // relaxed: a release that is seen late is collected by the next call.
         if (foreign_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
@@ -344,7 +348,9 @@ class PARTYWALL_API subscriber_core {
         }
     }
 
-    void take_over() noexcept;
+    /// `mark`: the calling thread's, as the calling code knows it. A library and a program that are
+    /// linked to each other while they run may each have a thread_mark of their own.
+    void take_over(char const* mark) noexcept;
     bool go_to_newest(source& s) noexcept;
     void remember(taken const& t) noexcept;
     taken again() noexcept;
@@ -359,9 +365,10 @@ class PARTYWALL_API subscriber_core {
     void publish_counters(source& s) noexcept;
     void recover_after_deaths() noexcept;
     void watch_unnoticed() noexcept;
-    /// Nothing was ready: jump, finish, refresh, flush. True: look again. False: `event` says why
-    /// there is nothing.
-    bool look_around(taken& event) noexcept;
+    /// Nothing was ready: jump, finish, refresh, flush. True: look again, if the caller `may`.
+    /// False: `event` says why there is nothing.
+    bool look_around(taken& event, bool may_look_again) noexcept;
+    void retry_refused() noexcept;
     /// Due now and then, however much is ready: true if `event` says that a publisher ended.
     [[gnu::noinline, gnu::cold]] bool look_for_ends(taken& event) noexcept;
     /// What became of a source that was looked at.
@@ -374,6 +381,7 @@ class PARTYWALL_API subscriber_core {
     void jump(source& s) noexcept;
     settled finish(source& s, taken& event) noexcept;
     void let_go() noexcept;
+    bool somebody_left() const noexcept;
     void sweep_detached() noexcept;
     bool refresh() noexcept;
     void notice_ends(std::uint32_t polls) noexcept;
@@ -414,7 +422,6 @@ class PARTYWALL_API subscriber_core {
     std::vector<std::uint64_t> finished_;    ///< incarnations that must not be attached again
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
-    bool recover_at_close_ = false;          ///< somebody who closed may have stayed for us
     bool retry_refused_ = false;             ///< one of them for a reason that may pass by itself
     std::uint64_t retried_ns_ = 0;
     std::vector<taken> postponed_; ///< events that await a call that can report them

@@ -41,7 +41,7 @@ enum class send_errc : std::uint8_t {
     forked,      ///< the publisher belongs to the parent process
 };
 
-/// Receiving. Only `corrupt` loses anything, and only of the publisher that it names.
+/// Receiving. No error loses anything but `corrupt`, and that only of the publisher it names.
 enum class receive_errc : std::uint8_t {
     none = 0,         ///< there is a message
     empty,            ///< nothing there, and the call does not wait
@@ -57,6 +57,7 @@ enum class receive_errc : std::uint8_t {
     forked,           ///< the subscriber belongs to the parent process
 };
 
+/// A text for people; a zero follows it.
 [[nodiscard]] PARTYWALL_API std::string_view to_string(endpoint_errc e) noexcept;
 [[nodiscard]] PARTYWALL_API std::string_view to_string(send_errc e) noexcept;
 [[nodiscard]] PARTYWALL_API std::string_view to_string(receive_errc e) noexcept;

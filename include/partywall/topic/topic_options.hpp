@@ -38,7 +38,7 @@ struct publisher_options {
     std::uint64_t depth = 256;
     /// Longest message, in bytes. For variable-length types only (`bytes`, `T[]`).
     std::uint64_t payload_bytes_max = 1024;
-    /// Subscribers at a time, lookers and history readers not counted.
+    /// Subscribers and latest handles at a time; those that only look are not counted.
     std::uint32_t subscribers_max = subscribers_default;
     /// How long a send waits for room under overflow::block.
     std::chrono::nanoseconds block_for = std::chrono::seconds(1);
