@@ -54,12 +54,18 @@ class publishing {
     bell_ringer<> bell_;
 };
 
+/// Asked before the first pin().
+std::vector<int> const& all_processors() {
+    static auto const all = processors();
+    return all;
+}
+
 /// Another process, which does one thing over and over until this one is done with it.
 class beside {
   public:
     template <class Work>
     explicit beside(Work work) {
-        auto const cpus = processors();
+        auto const& cpus = all_processors();
         if (cpus.front() == cpus.back()) {
             return;
         }
