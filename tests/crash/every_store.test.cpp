@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSL-1.0
+// Each operation in victims that die, or stop, at each of its stores to shared memory and each of
+// its system calls. What survivors then do, and what has to hold, is in stage.cpp.
+#include "stage.hpp"
+
+#include <support/counts.hpp>
+#include <support/watchdog.hpp>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+namespace partywall::test {
+namespace {
+
+/// Whether the point is one of a run: stores one behind the other, or system calls.
+bool continues(trap_point const& before, trap_point const& point) {
+    if (!before.is_store() || !point.is_store()) {
+        return before.is_store() == point.is_store();
+    }
+    return std::string_view(before.segment) == point.segment && point.where > before.where &&
+           point.where - before.where <= 64;
+}
+
+/// Points to act at: all, or, if they are too many, so many evenly, and the ends of all runs.
+std::vector<std::uint64_t> chosen(trap_record const& record, std::uint64_t total,
+                                  std::uint64_t wanted, bool ends) {
+    std::vector<std::uint64_t> points;
+    std::uint64_t const stride = std::max<std::uint64_t>(1, (total + wanted - 1) / wanted);
+    for (std::uint64_t at = 1; at <= total; ++at) {
+        bool const inside = at > 1 && at < total && continues(record.at(at - 1), record.at(at)) &&
+                            continues(record.at(at), record.at(at + 1));
+        if (at % stride == 0 || (ends && !inside)) {
+            points.push_back(at);
+        }
+    }
+    return points;
+}
+
+std::vector<operation> tried_everywhere() {
+    std::vector<operation> all;
+    for (operation const& one : operations()) {
+        if (one.everywhere) {
+            all.push_back(one);
+        }
+    }
+    return all;
+}
+
+class EveryStore : public testing::TestWithParam<operation> {
+  protected:
+    void SetUp() override {
+        if (char const* const why = store_trap::unsupported()) {
+            GTEST_SKIP() << why;
+        }
+        watchdog::extend(full_counts() ? std::chrono::milliseconds(1h)
+                                       : std::chrono::milliseconds(2min));
+    }
+
+    void run(trap_action action, std::uint64_t wanted) {
+        stage s(GetParam());
+        (void)s.round(trap_action::count, 0);
+        std::uint64_t const total = s.record().points;
+        std::vector<std::uint64_t> const points =
+            chosen(s.record(), total, wanted, action == trap_action::kill);
+        std::uint64_t last = total;
+        for (std::uint64_t const at : points) {
+            if (!s.round(action, at) || s.figures().violations > 9) {
+                last = at; // it was shorter this time, since it depends on what others do when
+                break;
+            }
+        }
+        if (last == total) {
+            while (s.figures().violations < 10 && s.round(action, ++last)) {
+            }
+        }
+        if (points.size() < total) {
+            std::printf("%zu of %llu points\n", points.size(),
+                        static_cast<unsigned long long>(total));
+        }
+        if (GetParam().when_asleep != nullptr && action == trap_action::kill) {
+            s.round_asleep();
+        }
+        s.figures().report(GetParam().name + (action == trap_action::kill ? "" : ", stopped"));
+        EXPECT_GT(s.figures().kills + s.figures().freezes, 0u);
+        EXPECT_EQ(s.figures().violations, 0u);
+    }
+};
+
+TEST_P(EveryStore, MayBeTheLastOfAProcess) { run(trap_action::kill, count(80, 1'000'000)); }
+
+TEST_P(EveryStore, MayBeAPlaceToStopForAnyTime) { run(trap_action::stop, count(8, 1'000'000)); }
+
+INSTANTIATE_TEST_SUITE_P(Operation, EveryStore, testing::ValuesIn(tried_everywhere()),
+                         [](auto const& one) { return one.param.name; });
+
+} // namespace
+
+void PrintTo(operation const& one, std::ostream* out) { *out << one.name; }
+
+} // namespace partywall::test

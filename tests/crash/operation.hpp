@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+// Operations under test. An operation is a name, a topic, and what a victim does:
+//
+//     {.name = "send_to_lossless_subscribers",
+//      .where = {.policy = overflow::block, .depth = 8},
+//      .run = [](victim& v) {
+//          auto pub = v.me().publisher<parcel>("t", publishes(v.where())).value();
+//          v.armed([&] { PARTYWALL_ROLE_CHECK(v.send(pub)); });
+//      }},
+//
+// Everything before armed() is set-up. What armed() runs is done once for each of its stores and
+// system calls, and ends there. What it makes has to outlive it: what happens after it is not
+// looked at, and not trapped.
+#pragma once
+
+#include "store_trap.hpp"
+#include "survivor.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partywall::test {
+
+class stage;
+
+/// In the victim's process.
+class victim {
+  public:
+    victim(role_context& context, world const& where);
+
+    world const& where() const { return world_; }
+    std::string const& root() const { return root_; }
+    /// The victim's participant; joins at the first call, then called in set-up.
+    participant& me();
+    /// Joins where joining is what is trapped.
+    participant& join();
+    void leave() { me_.reset(); }
+
+    /// Says "ready", waits for "go", and does it, trapped.
+    template <class Operation>
+    void armed(Operation const& operation) {
+        get_ready();
+        arm();
+        operation();
+        store_trap::disarm();
+        complete();
+    }
+
+    /// The next message; counted in the ledger before and after it is sent.
+    bool send(publisher<parcel>& to);
+    parcel next(std::uint64_t attempted = 1);
+    void was_sent(std::uint64_t count = 1);
+    /// Whether there is a whole message.
+    static bool whole(sample<parcel> const& s) { return s && s->whole(); }
+
+  private:
+    void get_ready();
+    void arm();
+    void complete();
+
+    role_context& context_;
+    std::string root_;
+    world world_;
+    ledger ledger_;
+    trap_record& record_;
+    std::optional<participant> me_;
+    std::uint64_t next_ = 0;
+};
+
+struct operation {
+    std::string name;
+    world where = {};
+    void (*run)(victim&) = nullptr;
+    /// In the test, once the victim is ready: what it is to find.
+    void (*before)(stage&) = nullptr;
+    /// In the test, when the victim sleeps: what lets it go on. It is then also killed asleep.
+    void (*when_asleep)(stage&) = nullptr;
+    /// In the test, when the victim is dead or has completed, before the survivors check.
+    void (*after)(stage&) = nullptr;
+    /// There are corpses: the survivors find something to recover also while the victim is stopped.
+    bool corpses = false;
+    /// Tried at each of its points; else only what a test asks for.
+    bool everywhere = true;
+};
+
+/// All of them.
+std::vector<operation> const& operations();
+operation const& operation_named(std::string const& name);
+
+// One function per file of operations.
+std::vector<operation> lifecycle_operations();
+std::vector<operation> send_operations();
+std::vector<operation> receive_operations();
+std::vector<operation> recovery_operations();
+
+} // namespace partywall::test

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+// Where an operation is tried: a domain, two survivors (one here, one in a process of its own), and
+// one victim after the other.
+#pragma once
+
+#include "census.hpp"
+#include "operation.hpp"
+#include "tally.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partywall::test {
+
+class stage {
+  public:
+    explicit stage(operation const& what);
+    ~stage();
+
+    /// Runs the operation in a new victim that does `action` at point `at`; then everything that
+    /// has to hold is checked. False when the victim completed without reaching the point.
+    bool round(trap_action action, std::uint64_t at);
+    /// The victim is killed while it sleeps.
+    void round_asleep();
+    /// The victim runs `steps` instructions and is killed. False when it had completed.
+    bool round_stepped(std::uint64_t steps);
+
+    tally const& figures() const { return tally_; }
+    trap_record const& record() const { return *record_; }
+    /// Instructions of the last stepped round that completed.
+    std::uint64_t instructions() const { return instructions_; }
+
+    // For operations: their before, when_asleep and after.
+
+    survivor& here() { return *here_; }
+    peer& there() { return *there_; }
+    std::string const& root() const { return root_->path(); }
+    /// What the other survivor has to say is heard before the check.
+    void let_other_sleep();
+    /// Starts a process that runs `role` in this domain, to be killed. Kept until the round is over.
+    child& corpse(std::string const& role);
+    /// Kills all of them, and waits until that is proven.
+    void kill_corpses();
+    /// Another one that recovers before the victim does, and dies at point `at`.
+    void first_recoverer_dies_at(std::uint64_t at) { first_recoverer_dies_at_ = at; }
+    void prepare_first_recoverer();
+    void run_first_recoverer();
+    /// What the other survivor is told; complaints are counted.
+    void ask_other(std::string const& command) { heard(there_->ask(command)); }
+
+  private:
+    void open();
+    void close();
+    void begin_round(std::string const& action, std::uint64_t at);
+    bool wait_for_end();
+    void wait_for_stop();
+    bool is_over() const;
+    void while_asleep(std::function<void()> const& act);
+    static void follow(pid_t pid);
+    bool step_to_end(std::uint64_t steps);
+    void finish_round(bool completed);
+    void frozen();
+    void wake_other();
+    void check(bool patient);
+    void check_alone(bool patient);
+    void settle();
+    census count_slots();
+    census count();
+    std::map<std::uint64_t, std::string> names() const;
+    void heard(std::string const& answer);
+    void violation(std::string const& what);
+
+    operation const& what_;
+    std::optional<scratch_root> root_;
+    trap_record* record_ = nullptr;
+    std::optional<ledger> ledger_;
+    std::optional<survivor> here_;
+    std::optional<survivor> second_; ///< where nobody was there: both are here
+    std::optional<peer> there_;
+    std::optional<observer> observer_;
+    std::optional<census> slots_; ///< when nobody has died
+    std::optional<census> baseline_;
+    std::map<std::string, owner> words_;
+    std::optional<child> victim_;
+    std::vector<child> corpses_;
+    std::vector<std::uint64_t> corpse_tickets_;
+    std::uint64_t first_recoverer_dies_at_ = 0;
+    std::uint64_t first_recoverer_ticket_ = 0;
+    child first_recoverer_;
+    bool other_sleeps_ = false;
+    std::uint64_t rounds_ = 0;
+    std::uint64_t checks_ = 0;
+    std::uint64_t instructions_ = 0;
+    std::string moment_; ///< for violations: where the victim died
+    tally tally_;
+};
+
+/// How many messages a survivor sends in a check.
+std::uint64_t messages_per_check();
+
+} // namespace partywall::test
