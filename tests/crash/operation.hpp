@@ -93,5 +93,6 @@ std::vector<operation> lifecycle_operations();
 std::vector<operation> send_operations();
 std::vector<operation> receive_operations();
 std::vector<operation> recovery_operations();
+std::vector<operation> whole_lives();
 
 } // namespace partywall::test

@@ -126,14 +126,18 @@ bool stage::is_over() const {
     return state == 'Z' || state == '\0' || state == 'T' || ledger_->get(noted::victim_done) != 0;
 }
 
-/// Once the victim sleeps within its operation; not if it comes to its end without.
+/// Once the victim sleeps within its operation; not if it comes to its end without. A process that
+/// only looks at its words before it sleeps is shown as asleep too: hence two looks.
 void stage::while_asleep(std::function<void()> const& act) {
-    bool asleep = false;
+    std::uint64_t since_ns = 0;
     eventually([&] {
-        asleep = ledger_->get(noted::victim_armed) != 0 && state_of(victim_->pid()) == 'S';
-        return asleep || is_over();
+        std::uint64_t const now = os::monotonic_ns();
+        bool const asleep =
+            ledger_->get(noted::victim_armed) != 0 && state_of(victim_->pid()) == 'S';
+        since_ns = !asleep ? 0 : since_ns == 0 ? now : since_ns;
+        return (asleep && now - since_ns > 1'000'000) || is_over();
     });
-    if (asleep && ledger_->get(noted::victim_done) == 0) {
+    if (since_ns != 0 && ledger_->get(noted::victim_done) == 0) {
         act();
     }
 }
@@ -196,7 +200,10 @@ void stage::round_asleep() {
 void stage::frozen() {
     tally_.freezes += 1;
     wake_other();
-    check(true);
+    auto const until = std::chrono::steady_clock::now() + stopped_for_;
+    do {
+        check(true);
+    } while (std::chrono::steady_clock::now() < until);
     std::uint64_t const ticket = ledger_->get(noted::victim_ticket);
     if (!here_) {
         return;

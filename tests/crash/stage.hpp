@@ -7,6 +7,7 @@
 #include "operation.hpp"
 #include "tally.hpp"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -26,6 +27,10 @@ class stage {
     void round_asleep();
     /// The victim runs `steps` instructions and is killed. False when it had completed.
     bool round_stepped(std::uint64_t steps);
+    /// The victim is killed that long after it began, untrapped.
+    void round_timed(std::chrono::microseconds life);
+    /// At least; the survivors go on checking meanwhile.
+    void stay_stopped_for(std::chrono::milliseconds time) { stopped_for_ = time; }
 
     tally const& figures() const { return tally_; }
     trap_record const& record() const { return *record_; }
@@ -90,6 +95,7 @@ class stage {
     std::uint64_t first_recoverer_ticket_ = 0;
     child first_recoverer_;
     bool other_sleeps_ = false;
+    std::chrono::milliseconds stopped_for_{0};
     std::uint64_t rounds_ = 0;
     std::uint64_t checks_ = 0;
     std::uint64_t instructions_ = 0;

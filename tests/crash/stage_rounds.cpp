@@ -3,10 +3,12 @@
 #include "stage.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <thread>
 
 namespace partywall::test {
 namespace {
@@ -84,6 +86,17 @@ bool stage::round_stepped(std::uint64_t steps) {
     }
     finish_round(wait_for_end());
     return !completed;
+}
+
+void stage::round_timed(std::chrono::microseconds life) {
+    begin_round("run", 0);
+    moment_ = "killed after " + std::to_string(life.count()) + " us";
+    auto const until = std::chrono::steady_clock::now() + life;
+    while (std::chrono::steady_clock::now() < until) {
+        std::this_thread::yield();
+    }
+    victim_->kill(SIGKILL);
+    finish_round(wait_for_end());
 }
 
 /// Joined before the corpses die, or its joining would recover them.

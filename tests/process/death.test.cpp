@@ -2,11 +2,7 @@
 // Publishers and subscribers that are killed or stopped, and those who wait for them.
 #include "puppet.hpp"
 
-#include <partywall/os/clock.hpp>
-#include <partywall/os/futex.hpp>
-#include <support/counts.hpp>
 #include <support/sandbox.hpp>
-#include <support/watchdog.hpp>
 
 #include <atomic>
 #include <fstream>
@@ -17,20 +13,6 @@
 
 namespace partywall::test {
 namespace {
-
-/// Runs `blocks` in a thread; once that thread sleeps, `ends_it`. The thread that calls this is
-/// the one that spawned the children.
-template <class Blocks, class EndsIt>
-void while_asleep(Blocks const& blocks, EndsIt const& ends_it) {
-    std::atomic<int> tid{0};
-    std::thread blocked([&] {
-        tid = ::gettid();
-        blocks();
-    });
-    eventually([&] { return tid != 0 && is_asleep(tid); });
-    ends_it();
-    blocked.join();
-}
 
 /// Whether the process's main thread sleeps in one of the system calls that wait on futexes.
 bool waits_on_a_futex(pid_t pid) {
@@ -131,50 +113,6 @@ TEST(KilledPublisher, LeavesItsLastValue) {
     EXPECT_EQ(value.wait(1h).error(), receive_errc::peer_died);
     EXPECT_EQ(value.wait(1ms).error(), receive_errc::timed_out);
     EXPECT_EQ(value.get()->number, 13u);
-}
-
-/// Kills publishers under a subscriber that sleeps in receive().
-void time_notice(std::string const& what, std::string const& joined_by, bool waitv, bool wakes) {
-    watchdog::extend(3min);
-    os::for_test::disable_futex_waitv(!waitv);
-    scratch_root root;
-    participant me = joined(root.path());
-    auto sub = me.subscriber<tick>("t", parking(lossy())).value();
-    times until_told;
-    for (std::uint64_t i = count(50, 1000); i != 0; --i) {
-        puppet dies(root.path(), joined_by);
-        ASSERT_EQ(dies.publish(1, "t", "drop", 4, 0, wakes), "ok");
-        ASSERT_EQ(dies.send(1, i, 1), "1");
-        ASSERT_EQ(sub.receive(1h)->number, i);
-        std::uint64_t killed_ns = 0;
-        std::atomic<std::uint64_t> told_ns{0};
-        while_asleep(
-            [&] {
-                EXPECT_EQ(sub.receive(1h).error(), receive_errc::peer_died);
-                told_ns = os::monotonic_ns();
-            },
-            [&] {
-                killed_ns = os::monotonic_ns();
-                dies.process.kill(SIGKILL);
-            });
-        until_told.add(told_ns - killed_ns);
-        EXPECT_EQ(dies.process.wait(), killed_by(SIGKILL));
-    }
-    os::for_test::disable_futex_waitv(false);
-    until_told.report(what);
-    (void)me.recover();
-    EXPECT_TRUE(topic_files(root).empty());
-}
-
-TEST(KilledPublisher, EndsABlockedReceive) { time_notice("kill to peer_died", "main", true, true); }
-TEST(KilledPublisher, EndsABlockedReceiveWithoutFutexWaitv) {
-    time_notice("kill to peer_died without futex_waitv", "main", false, true);
-}
-TEST(KilledPublisher, EndsABlockedReceiveAlthoughTheThreadThatJoinedHadEnded) {
-    time_notice("kill to peer_died, joining thread ended", "thread", true, true);
-}
-TEST(KilledPublisher, EndsABlockedReceiveAlthoughItNeverWakesAnybody) {
-    time_notice("kill to peer_died, wake = never", "main", true, false);
 }
 
 // The kernel wakes one of those who sleep on a dead process's word; that one wakes the others.
@@ -281,59 +219,6 @@ TEST(StoppedSubscriber, IsNotTakenForDeadAndGetsEverythingWhenItGoesOn) {
         send_ticks(pub, sent, 8);
         stops.leave();
     }
-}
-
-/// Kills subscribers that a publisher blocks on.
-void time_proof(std::string const& what, bool attached, bool waitv) {
-    watchdog::extend(3min);
-    os::for_test::disable_futex_waitv(!waitv);
-    scratch_root root;
-    participant me = joined(root.path());
-    times until_sent;
-    for (std::uint64_t i = count(30, 1000); i != 0; --i) {
-        std::optional<publisher<tick>> pub;
-        publisher_options options = gated(4, overflow::block);
-        options.block_for = 1h;
-        options.waiting = waiting::park;
-        if (attached) {
-            pub.emplace(me.publisher<tick>("t", options).value());
-        }
-        puppet dies(root.path());
-        ASSERT_EQ(dies.subscribe(1, "t", "lossless"), "ok");
-        if (!attached) {
-            pub.emplace(me.publisher<tick>("t", options).value());
-        }
-        send_ticks(*pub, 0, 4);
-        std::uint64_t killed_ns = 0;
-        std::atomic<std::uint64_t> sent_ns{0};
-        while_asleep(
-            [&] {
-                auto const r = pub->send(tick::of(4));
-                sent_ns = os::monotonic_ns();
-                EXPECT_TRUE(r) << to_string(r.error());
-            },
-            [&] {
-                killed_ns = os::monotonic_ns();
-                dies.process.kill(SIGKILL);
-            });
-        until_sent.add(sent_ns - killed_ns);
-        EXPECT_EQ(dies.process.wait(), killed_by(SIGKILL));
-        send_ticks(*pub, 5, 100);
-        EXPECT_EQ(pub->subscriber_count(), 0u);
-        EXPECT_EQ(tampered_topic(me, "t").used_slots(), 0u);
-    }
-    os::for_test::disable_futex_waitv(false);
-    until_sent.report(what);
-}
-
-TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOn) {
-    time_proof("kill of the laggard to sent", true, true);
-}
-TEST(KilledSubscriber, LetsAPublisherGoOnThatKeptAPlaceForIt) {
-    time_proof("kill of the reserved laggard to sent", false, true);
-}
-TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOnWithoutFutexWaitv) {
-    time_proof("kill of the laggard to sent without futex_waitv", true, false);
 }
 
 TEST(KilledSubscribers, OfWhichSeveralBlockAPublisherAllLetItGoOn) {

@@ -43,6 +43,9 @@ class strings {
         } else if (verb == "hold") {
             held_.push_back(subscribers_.at(id).receive(1h));
             context_.send(in_words(held_.back()));
+        } else if (verb == "memory") {
+            memory_.assign(static_cast<std::size_t>(id) << 20, std::byte{1});
+            context_.send("ok");
         } else if (verb == "close") {
             publishers_.erase(id);
             subscribers_.erase(id);
@@ -110,6 +113,7 @@ class strings {
     std::map<int, publisher<tick>> publishers_;
     std::map<int, subscriber<tick>> subscribers_;
     std::vector<sample<tick>> held_;
+    std::vector<std::byte> memory_;
 };
 
 } // namespace

