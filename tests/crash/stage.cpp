@@ -28,6 +28,7 @@ stage::stage(operation const& what) : what_(what) {
     moment_ = "before anything happened";
     open();
     check(false);
+    look();
     (void)count(); // what is allocated once is there afterwards
     baseline_.emplace(count());
     slots_.emplace(count_slots());
@@ -218,6 +219,9 @@ void stage::frozen() {
         observer_.reset();
         here_.reset();
         second_.reset();
+    } else if (what_.where.lossless()) {
+        here_->open_guest(); // gets the slots that the victim has just left, if it has
+        guest_ = true;
     }
 }
 
@@ -252,6 +256,12 @@ void stage::finish_round(bool completed) {
     }
     corpses_.clear();
     corpse_tickets_.clear();
+    if (guest_) {
+        guest_ = false;
+        here_->fill();
+        ask_other("drain");
+        here_->close_guest();
+    }
     check(false);
     settle();
     if (what_.where.nobody) {
@@ -312,22 +322,36 @@ void stage::settle() {
     if (ticket != 0) {
         wait_for_proof(*here_->me().core(), ticket);
     }
-    auto const report = here_->me().recover();
-    if (!report.complete) {
+    // By a survivor, or by somebody who joins; what survivors still have to take of a dead
+    // publisher goes when they have taken it.
+    bool const by_joining = rounds_ % 2 == 0 && !here_->has_had_extra();
+    if (by_joining) {
+        (void)joined(root(), "passer-by");
+    } else if (!here_->me().recover().complete) {
         violation("the recovery was not complete");
     }
-    // What survivors still have to take of a dead publisher goes when they have taken it.
-    if (census const now = count_slots(); report.entries_kept == 0 && !(now == *slots_)) {
-        violation("after one recovery\n" + census::difference(*slots_, now));
+    look();
+    if (census const now = count_slots(); !(now == *slots_)) {
+        violation(std::string("after one recovery, by ") +
+                  (by_joining ? "joining\n" : "a survivor\n") + census::difference(*slots_, now));
     }
     if (census const now = count(); !(now == *baseline_)) {
-        violation("after recovery and reading\n" + census::difference(*baseline_, now));
+        violation("in the end\n" + census::difference(*baseline_, now));
     }
     if (!here_->me().recover().nothing()) {
         violation("another recovery found more");
     }
     if (std::string const back = went_back(words_, observer_->owner_words()); !back.empty()) {
         violation(back);
+    }
+}
+
+void stage::look() {
+    here_->look();
+    if (second_) {
+        second_->look();
+    } else {
+        ask_other("look");
     }
 }
 

@@ -71,6 +71,7 @@ class stage {
     void check(bool patient);
     void check_alone(bool patient);
     void settle();
+    void look();
     census count_slots();
     census count();
     std::map<std::uint64_t, std::string> names() const;
@@ -95,6 +96,7 @@ class stage {
     std::uint64_t first_recoverer_ticket_ = 0;
     child first_recoverer_;
     bool other_sleeps_ = false;
+    bool guest_ = false;
     std::chrono::milliseconds stopped_for_{0};
     std::uint64_t rounds_ = 0;
     std::uint64_t checks_ = 0;

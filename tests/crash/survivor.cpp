@@ -4,6 +4,7 @@
 #include <partywall/os/clock.hpp>
 #include <support/counts.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -220,9 +221,49 @@ bool survivor::step() {
     return true;
 }
 
-std::string survivor::settle() {
+void survivor::open_guest() {
+    guest_.emplace(me_.subscriber<parcel>("t", lossless()).value());
+    guest_from_ = ledger_.get(noted::sent(id_));
+}
+
+void survivor::fill() {
+    drain();
+    for (std::uint64_t i = 0; i < world_.depth; ++i) {
+        send_one(pub_, id_);
+        drain();
+    }
+}
+
+void survivor::close_guest() {
+    auto const entries = me_.core()->entries(entry_kind::topic_subscription, "t");
+    if (std::count_if(entries.begin(), entries.end(), [&](entry_info const& one) {
+            return one.owner_ticket == me_.ticket();
+        }) != 2) {
+        complain("the entry of a subscription that came meanwhile is gone");
+    }
+    std::uint64_t const sent = ledger_.get(noted::sent(id_));
+    if (auto const r = pub_.send(parcel::of(sent, id_), 1ms)) {
+        complain("a subscription that came meanwhile does not hold its messages");
+        ledger_[noted::sent(id_)] = sent + 1;
+    }
+    std::uint64_t next = guest_from_;
+    while (auto const s = guest_->try_receive()) {
+        if (s->sender == id_) {
+            next = s->whole() && s->number == next ? next + 1 : ~std::uint64_t{0};
+        }
+    }
+    if (next != sent) {
+        complain("a subscription that came meanwhile does not get its messages");
+    }
+    guest_.reset();
+}
+
+void survivor::look() {
     account(sub_.receive(1ms));
     drain();
+}
+
+std::string survivor::settle() {
     (void)me_.recover();
     return std::to_string(open_descriptors()) + " " + std::to_string(mappings_below(me_.path()));
 }
@@ -255,6 +296,8 @@ PARTYWALL_ROLE(crash_survivor) {
             self.drain();
         } else if (verb == "wait") {
             self.wait();
+        } else if (verb == "look") {
+            self.look();
         } else if (verb == "settle") {
             answer = self.settle();
         }

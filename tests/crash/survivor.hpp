@@ -64,8 +64,18 @@ class survivor {
     /// A second publisher in this process, number 3, which sends `count` messages.
     void open_extra(std::uint64_t count);
     void close_extra() { extra_.reset(); }
-    /// Reads what is there, recovers, and counts "descriptors mappings" of this process. Ends of
-    /// the dead are dealt with here, as in any program that receives now and then.
+    /// A closed publisher that was kept for somebody goes at its own participant's next call.
+    bool has_had_extra() const { return ledger_.get(noted::incarnation(3)) != 0; }
+    /// A second subscription in this process, and whether it is still as good as new after others
+    /// have gone on: its slot and its entry may have been theirs before. Full: everybody else has
+    /// read what fill() sent.
+    void open_guest();
+    void fill();
+    void close_guest();
+    /// Waits for a moment and reads what is there: ends of the dead are dealt with here, as in any
+    /// program that receives now and then.
+    void look();
+    /// Recovers, and counts "descriptors mappings" of this process.
     std::string settle();
 
     /// What was wrong so far, one line each; empty if nothing was.
@@ -89,6 +99,8 @@ class survivor {
     publisher<parcel> pub_;
     subscriber<parcel> sub_;
     std::optional<publisher<parcel>> extra_;
+    std::optional<subscriber<parcel>> guest_;
+    std::uint64_t guest_from_ = 0;
 
     struct account_of {
         std::uint64_t next = 0; ///< received and missed
