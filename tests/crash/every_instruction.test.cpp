@@ -22,7 +22,7 @@ TEST_P(EveryInstruction, MayBeTheLastOfAProcess) {
         ASSERT_LT(s.figures().violations, 3u);
     }
     std::uint64_t const total = s.instructions();
-    std::uint64_t const tries = count(25, total);
+    std::uint64_t const tries = count(12, total);
     unsigned const seed = std::random_device()();
     std::mt19937_64 random(seed);
     for (std::uint64_t i = 1; i <= tries && s.figures().violations < 10; ++i) {

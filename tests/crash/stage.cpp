@@ -38,8 +38,12 @@ stage::stage(operation const& what) : what_(what) {
 }
 
 stage::~stage() {
-    if (there_) {
-        there_->leave();
+    try {
+        if (there_) {
+            there_->leave();
+        }
+    } catch (std::exception const& gone) {
+        ADD_FAILURE() << gone.what();
     }
 }
 
@@ -139,6 +143,9 @@ void stage::while_asleep(std::function<void()> const& act) {
         return (asleep && now - since_ns > 1'000'000) || is_over();
     });
     if (since_ns != 0 && ledger_->get(noted::victim_done) == 0) {
+        if (guest_) {
+            here_->read_guest(); // it holds the victim back like the others
+        }
         act();
     }
 }

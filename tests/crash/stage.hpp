@@ -33,6 +33,7 @@ class stage {
     void stay_stopped_for(std::chrono::milliseconds time) { stopped_for_ = time; }
 
     tally const& figures() const { return tally_; }
+    std::string const& moment() const { return moment_; }
     trap_record const& record() const { return *record_; }
     /// Instructions of the last stepped round that completed.
     std::uint64_t instructions() const { return instructions_; }

@@ -223,11 +223,20 @@ bool survivor::step() {
 
 void survivor::open_guest() {
     guest_.emplace(me_.subscriber<parcel>("t", lossless()).value());
-    guest_from_ = ledger_.get(noted::sent(id_));
+    guest_next_ = ledger_.get(noted::sent(id_));
+}
+
+void survivor::read_guest() {
+    while (auto const s = guest_->try_receive()) {
+        if (s->sender == id_) {
+            guest_next_ = s->whole() && s->number == guest_next_ ? guest_next_ + 1 : ~0ULL / 2;
+        }
+    }
 }
 
 void survivor::fill() {
     drain();
+    read_guest();
     for (std::uint64_t i = 0; i < world_.depth; ++i) {
         send_one(pub_, id_);
         drain();
@@ -246,13 +255,8 @@ void survivor::close_guest() {
         complain("a subscription that came meanwhile does not hold its messages");
         ledger_[noted::sent(id_)] = sent + 1;
     }
-    std::uint64_t next = guest_from_;
-    while (auto const s = guest_->try_receive()) {
-        if (s->sender == id_) {
-            next = s->whole() && s->number == next ? next + 1 : ~std::uint64_t{0};
-        }
-    }
-    if (next != sent) {
+    read_guest();
+    if (guest_next_ != ledger_.get(noted::sent(id_))) {
         complain("a subscription that came meanwhile does not get its messages");
     }
     guest_.reset();

@@ -70,6 +70,7 @@ class survivor {
     /// have gone on: its slot and its entry may have been theirs before. Full: everybody else has
     /// read what fill() sent.
     void open_guest();
+    void read_guest();
     void fill();
     void close_guest();
     /// Waits for a moment and reads what is there: ends of the dead are dealt with here, as in any
@@ -100,7 +101,7 @@ class survivor {
     subscriber<parcel> sub_;
     std::optional<publisher<parcel>> extra_;
     std::optional<subscriber<parcel>> guest_;
-    std::uint64_t guest_from_ = 0;
+    std::uint64_t guest_next_ = 0;
 
     struct account_of {
         std::uint64_t next = 0; ///< received and missed
