@@ -45,7 +45,7 @@ class stage {
     std::string const& root() const { return root_->path(); }
     /// What the other survivor has to say is heard before the check.
     void let_other_sleep();
-    /// Starts a process that runs `role` in this domain, to be killed. Kept until the round is over.
+    /// Starts a process that runs `role` in this domain, to be killed. Kept until the round ends.
     child& corpse(std::string const& role);
     /// Kills all of them, and waits until that is proven.
     void kill_corpses();
