@@ -46,6 +46,9 @@ inline constexpr std::uint64_t segment_bytes_max = std::uint64_t{1} << 40;
 /// Subscribers of one publisher: the default, and the most that an option may ask for.
 inline constexpr std::uint32_t subscribers_default = 64;
 inline constexpr std::uint32_t subscribers_max = 1024;
+/// Senders to one receiver: the default, and the most that an option may ask for.
+inline constexpr std::uint32_t senders_default = 64;
+inline constexpr std::uint32_t senders_max = 1024;
 /// Publishers that one subscriber reads at a time.
 inline constexpr std::uint32_t publishers_per_topic_max = 56;
 /// Samples that one subscriber may hold at a time, at most.

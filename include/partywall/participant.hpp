@@ -3,6 +3,8 @@
 #pragma once
 
 #include <partywall/export.hpp>
+#include <partywall/oneway/receiver.hpp>
+#include <partywall/oneway/sender.hpp>
 #include <partywall/registry/join_options.hpp>
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_watch.hpp>
@@ -76,6 +78,38 @@ class participant {
             return why;
         }
         return partywall::latest<T>(std::move(core));
+    }
+
+    /// The receiver of a name. See receiver<T>.
+    /// Errors: bad_name, bad_option, name_taken, too_many_entries, no_space, no_memory, permission,
+    /// domain_gone, forked, system.
+    template <class T>
+    [[nodiscard]] result<partywall::receiver<T>, failure<endpoint_errc>>
+    receiver(std::string_view name, receiver_options const& options = {}) const {
+        static_assert(detail::message_check<T>::passed);
+        failure<endpoint_errc> why;
+        auto core = detail::receiver_core::create(core_, name, detail::type_facts_of<T>(),
+                                                  detail::payload<T>::shape(), options, why);
+        if (!core) {
+            return why;
+        }
+        return partywall::receiver<T>(std::move(core));
+    }
+
+    /// A sender to the receiver of a name, who may come later. See sender<T>.
+    /// Errors: bad_name, bad_option, type_mismatch, no_lane, no_memory, permission, incompatible,
+    /// corrupt, domain_gone, forked, system.
+    template <class T>
+    [[nodiscard]] result<partywall::sender<T>, failure<endpoint_errc>>
+    sender(std::string_view name, sender_options const& options = {}) const {
+        static_assert(detail::message_check<T>::passed);
+        failure<endpoint_errc> why;
+        auto core = detail::sender_core::create(core_, name, detail::type_facts_of<T>(),
+                                                detail::payload<T>::shape(), options, why);
+        if (!core) {
+            return why;
+        }
+        return partywall::sender<T>(std::move(core));
     }
 
     /// Everything that the registry holds now. May throw std::bad_alloc, as the next two.

@@ -21,7 +21,8 @@ constexpr int attempts_max = 16;
 bool is_kind(std::uint32_t value) noexcept {
     switch (static_cast<entry_kind>(value)) {
     case entry_kind::topic_publisher:
-    case entry_kind::topic_subscription: return true;
+    case entry_kind::topic_subscription:
+    case entry_kind::inbox: return true;
     }
     return false;
 }

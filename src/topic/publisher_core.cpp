@@ -26,10 +26,6 @@ struct publisher_plan {
 
 namespace {
 
-constexpr std::uint64_t question_interval_ns = 1'000'000; ///< "does the laggard live?"
-constexpr std::uint64_t notice_backoff_first_ns = 50'000;
-constexpr std::uint64_t notice_backoff_last_ns = 10'000'000;
-
 std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
     return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
 }
@@ -194,7 +190,7 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
         return from_registry(entry.error(), doing);
     }
     core->entry_ = std::move(*entry);
-    core->use(*plan, options);
+    core->use_segments(*plan, options);
     if (auto ok = check_topic(*participant, &core->entry_, topic, type, false, false); !ok) {
         return ok.error();
     }
@@ -248,19 +244,19 @@ result<void, endpoint_failure> publisher_core::make_segments(publisher_plan& pla
     return {};
 }
 
-void publisher_core::use(publisher_plan const& plan, publisher_options const& options) noexcept {
-    slot_count_ = plan.slot_count;
+void publisher_core::use_segments(publisher_plan const& plan,
+                                  publisher_options const& options) noexcept {
+    auto& shared = reinterpret_cast<ring_segment*>(ring_map_.data())->control;
+    reader_slot* const all = topic_segments::slots_of(readers_map_);
     ring = ring_writer<>(plan.geometry);
     bool const gated = options.overflow != overflow::drop_oldest;
-    gate_ = gate<>(control(), gated ? slots() : nullptr, plan.slot_count, plan.geometry.cell_count,
-                   options.start_position);
-    bell_ = bell_ringer<>(reinterpret_cast<readers_segment*>(readers_map_.data())->arm,
-                          control().rung, static_cast<fence_pair>(plan.constants.fences));
-    rings_ = options.wake == wake::sleepers;
-    block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
-    overflow_ = options.overflow;
-    waiting_ = options.waiting;
-    spin_ns_ = static_cast<std::uint64_t>(options.spin_for.count());
+    use({options.overflow, options.block_for, options.waiting, options.spin_for,
+         options.wake == wake::sleepers},
+        gate<>(shared, gated ? all : nullptr, plan.slot_count, plan.geometry.cell_count,
+               options.start_position),
+        shared, all, plan.slot_count);
+    bell_ = bell_ringer<>(reinterpret_cast<readers_segment*>(readers_map_.data())->arm, shared.rung,
+                          static_cast<fence_pair>(plan.constants.fences));
 }
 
 publisher_core::~publisher_core() {
@@ -277,8 +273,7 @@ publisher_core::~publisher_core() {
 /// It never was in service: nothing was sent, and nobody need come for it.
 void publisher_core::withdraw() noexcept {
     if (entry_.owner != 0) {
-        // release: as in close(). A lossless subscriber may have joined already.
-        std_atomics::store(control().closed, cursor_at(ring.position()), std::memory_order_release);
+        say_closed(); // a lossless subscriber may have joined already
         announce();
         (void)participant_->remove_entry(entry_); // and its files
         return;
@@ -288,24 +283,12 @@ void publisher_core::withdraw() noexcept {
     }
 }
 
-reader_slot* publisher_core::slots() const noexcept {
-    return topic_segments::slots_of(readers_map_);
-}
-
-ring_control& publisher_core::control() const noexcept {
-    return reinterpret_cast<ring_segment*>(ring_map_.data())->control;
-}
-
 void publisher_core::close() noexcept {
     if (!open_ || mark_.is_child()) {
         open_ = false;
         return;
     }
-    open_ = false;
-    // release: pairs with the acquire of a subscriber; the messages come before the end.
-    std_atomics::store(control().closed, cursor_at(ring.position()), std::memory_order_release);
-    // relaxed: for monitors only from now on.
-    std_atomics::store(control().position, ring.position(), std::memory_order_relaxed);
+    say_closed();
     announce();
     try {
         if (reservation_waits(*participant_, entry_.name, slots(), slot_count_,
@@ -318,105 +301,6 @@ void publisher_core::close() noexcept {
         }
     } catch (...) {
         // Out of memory: the entry stays until this participant leaves or is recovered.
-    }
-}
-
-send_errc publisher_core::refusal() const noexcept {
-    return mark_.is_child() ? send_errc::forked : send_errc::closed;
-}
-
-void publisher_core::count_wake() noexcept { add(control().wakes, 1); }
-
-bool publisher_core::interrupted() noexcept {
-    // acquire: what the interrupting thread did before is visible to the one it interrupts.
-    std::uint32_t const now = interrupts_.load(std::memory_order_acquire);
-    if (now == interrupts_seen_) {
-        return false;
-    }
-    interrupts_seen_ = now;
-    return true;
-}
-
-void publisher_core::interrupt() noexcept {
-    if (mark_.is_child()) {
-        return;
-    }
-    int const saved = errno;
-    // release: pairs with the acquire in interrupted().
-    interrupts_.fetch_add(1, std::memory_order_release);
-    os::futex_wake(reinterpret_cast<std::uint32_t const&>(interrupts_), INT_MAX, false);
-    errno = saved;
-}
-
-send_errc publisher_core::make_room(std::uint64_t wait_ns) noexcept {
-    gate<>::laggard held_by;
-    add(control().scans, 1);
-    if (gate_.scan(ring.position(), held_by)) {
-        return send_ok;
-    }
-    participant_->keep_notice();
-    std::uint64_t const start = os::monotonic_ns();
-    std::uint64_t const until =
-        overflow_ == overflow::reject ? start : deadline_after(start, wait_ns);
-    send_errc const outcome = wait_for_room(held_by, until);
-    add(control().blocked_count, 1);
-    add(control().blocked_ns, os::monotonic_ns() - start);
-    if (outcome != send_ok) {
-        add(control().rejected, 1);
-    }
-    return outcome;
-}
-
-bool publisher_core::find_room() noexcept {
-    gate<>::laggard held_by;
-    add(control().scans, 1);
-    return gate_.scan(ring.position(), held_by) || ask_laggards(held_by);
-}
-
-/// Whether there is room once the dead among those who hold it up are out of the way. Asks at most
-/// once per question_interval_ns.
-bool publisher_core::ask_laggards(gate<>::laggard& held_by) noexcept {
-    std::uint64_t const now = os::monotonic_ns();
-    if (now < next_question_ns_) {
-        return false;
-    }
-    next_question_ns_ = now + question_interval_ns;
-    // One after the other, if several have died.
-    for (std::uint32_t i = 0; i < slot_count_ && free_laggard(held_by); ++i) {
-        if (gate_.scan(ring.position(), held_by)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-send_errc publisher_core::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
-    std::uint64_t backoff = notice_backoff_first_ns;
-    std::uint64_t const spin_until = waiting_ == waiting::spin_then_park
-                                         ? deadline_after(os::monotonic_ns(), spin_ns_)
-                                     : waiting_ == waiting::spin ? ~std::uint64_t{0}
-                                                                 : 0;
-    for (;;) {
-        if (ask_laggards(held_by)) {
-            return send_ok;
-        }
-        std::uint64_t const now = os::monotonic_ns();
-        if (interrupted()) {
-            return send_errc::interrupted;
-        }
-        if (now >= until_ns) {
-            return overflow_ == overflow::reject ? send_errc::full : send_errc::timed_out;
-        }
-        if (now < spin_until) {
-            for (int i = 0; i < 32; ++i) {
-                spin_pause();
-            }
-        } else {
-            sleep_for_room(held_by, until_ns, backoff);
-        }
-        if (gate_.scan(ring.position(), held_by)) {
-            return send_ok;
-        }
     }
 }
 
@@ -443,60 +327,20 @@ bool publisher_core::free_laggard(gate<>::laggard const& held_by) noexcept {
     return true;
 }
 
-/// The bell, the other way round: the writer arms, the laggard rings. `held_by.freed` was loaded
-/// before the arming; only then is a ring in between seen as a changed word.
-void publisher_core::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
-                                    std::uint64_t& backoff_ns) noexcept {
-    // relaxed: ordered before the re-check by the heavy fence; this thread alone writes it.
-    std_atomics::store(control().room_arm,
-                       std_atomics::load(control().room_arm, std::memory_order_relaxed) + 1,
-                       std::memory_order_relaxed);
-    wait_list words;
-    words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
-    if (!os::heavy_fence()) { // pairs with the light fence in reader_seat::ring_room()
-        words.cannot_rely_on_wakes();
+/// Readers come and go; who waits for them waits.
+send_errc publisher_core::in_vain() noexcept { return send_ok; }
+
+std::uint64_t publisher_core::life_of_laggard(gate<>::laggard const& held_by,
+                                              wait_list& words) noexcept {
+    std::uint64_t const ticket = held_by.seen.ticket();
+    if (ticket != participant_->ticket()) {
+        return ticket;
     }
-    gate<>::laggard again;
-    if (gate_.scan(ring.position(), again) || again.slot != held_by.slot ||
-        again.seen != held_by.seen) {
-        return;
-    }
-    reader_slot const& slot = slots()[held_by.slot];
-    words.add_data({&slot.freed, held_by.freed, true});
-    words.peer_death_matters();
-    std::uint64_t end = until_ns;
-    participant_core::life_view life;
-    std::uint64_t ticket = held_by.seen.ticket();
-    if (ticket == participant_->ticket()) {
-        // A reservation: its subscription's life counts, and its end shows in the registry. For a
-        // subscriber of this very process this is its own entry or 0, which costs nothing.
-        ticket = std_atomics::load(slot.subscription_ticket, std::memory_order_relaxed);
-        std::uint32_t const& epoch = participant_->epoch_word();
-        words.add({&epoch, std_atomics::load(epoch, std::memory_order_acquire), true});
-    }
-    try {
-        if (ticket != 0 && ticket != participant_->ticket()) {
-            life = participant_->life_of(ticket);
-        }
-    } catch (...) { // out of memory: the slices do without notice
-    }
-    if (life.word != nullptr) {
-        std::uint32_t const value = os::robust_value(life.word);
-        if (os::robust_owner_died(value)) {
-            // Notice, but no proof yet: the kernel is tearing the process down. Ask again soon.
-            end = std::min(end, os::monotonic_ns() + backoff_ns);
-            backoff_ns = std::min(backoff_ns * 2, notice_backoff_last_ns);
-            next_question_ns_ = 0;
-            os::futex_wake(*os::robust_futex(life.word), INT_MAX, true);
-        } else if (os::robust_is_held(value)) {
-            words.add({os::robust_futex(life.word), value, true});
-        }
-    }
-    words.park(end);
-    if (life.word != nullptr && os::robust_owner_died(os::robust_value(life.word))) {
-        next_question_ns_ = 0;
-        os::futex_wake(*os::robust_futex(life.word), INT_MAX, true); // the kernel wakes only one
-    }
+    // A reservation: its subscription's life counts, and its end shows in the registry. For a
+    // subscriber of this very process this is its own entry or 0, which costs nothing.
+    std::uint32_t const& epoch = participant_->epoch_word();
+    words.add({&epoch, std_atomics::load(epoch, std::memory_order_acquire), true});
+    return std_atomics::load(slots()[held_by.slot].subscription_ticket, std::memory_order_relaxed);
 }
 
 std::uint32_t publisher_core::subscriber_count() noexcept {

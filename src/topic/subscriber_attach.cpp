@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "subscriber_attach.hpp"
-
-#include "subscriber_wait.hpp"
+#include "../endpoint/reading_wait.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -77,11 +76,11 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
             continue;
         }
         bool const ended = e.state == health::closed || participant.proven_dead(e.owner_ticket);
-        if (ended && core.options_.delivery != delivery::lossless) {
+        if (ended && core.wanted_.delivery != delivery::lossless) {
             continue; // what it sent is history, and leaves with its files
         }
         bool const starting = e.state == health::starting && !ended;
-        if (starting && core.options_.delivery != delivery::lossless) {
+        if (starting && core.wanted_.delivery != delivery::lossless) {
             continue; // it may still be refused itself; it is read from its first message
         }
         auto s = attach(core, e, initial, ended);
@@ -113,7 +112,7 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
         }
         core.sources_.push_back(std::move(*s));
         core.words_stale_ = true;
-        core.publishers_seen_ += 1;
+        core.sources_seen_ += 1;
         changed = true;
     }
     return changed;
@@ -131,12 +130,12 @@ result<void, endpoint_failure> subscriber_attach::check(subscriber_core const& c
         return refuse(endpoint_errc::too_many_publishers,
                       std::to_string(publishers_per_topic_max) + " publishers are attached");
     }
-    if (core.options_.delivery == delivery::lossless &&
+    if (core.wanted_.delivery == delivery::lossless &&
         publisher.policy == static_cast<std::uint32_t>(overflow::drop_oldest)) {
         return refuse(endpoint_errc::option_mismatch,
                       "it drops the oldest message, and this subscription is lossless");
     }
-    if (core.options_.any_type) {
+    if (core.wanted_.any_type) {
         return {};
     }
     if (t.type_fingerprint != core.type_.fingerprint) {
@@ -208,7 +207,7 @@ bool subscriber_attach::take_seat(subscriber_core& core, source& s, topic_segmen
                                   entry_info const& e, bool ended, bool& reserved) {
     participant_core& participant = *core.participant_;
     fence_pair const pair = pair_of(participant);
-    bool const lossless = core.options_.delivery == delivery::lossless;
+    bool const lossless = core.wanted_.delivery == delivery::lossless;
     if (lossless) {
         reader_slot* const slot = find_reservation(core, t.slots(), t.slot_count, s.ticket);
         reserved = slot != nullptr && take_reservation(core, *slot, s, pair, false);
@@ -255,7 +254,7 @@ void subscriber_attach::place(subscriber_core const& core, source& s, bool initi
     std::uint64_t const there = std::min(sent, g.cell_count);
     // A publisher that came after us is read from its first message; what it had overwritten
     // before we came is missed, and counted.
-    std::uint64_t const wanted = initial ? std::min(core.options_.history, there) : there;
+    std::uint64_t const wanted = initial ? std::min(core.wanted_.history, there) : there;
     s.reader.set_position(end - wanted);
     s.counted_from = initial ? end : start;
     if (initial && s.lossless) {
@@ -281,7 +280,7 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
         return ok.error();
     }
     // Room first: nothing may fail once the seat is taken. A lossless subscription reads in place.
-    bool const copies = core.options_.delivery != delivery::lossless || core.options_.history != 0;
+    bool const copies = core.wanted_.delivery != delivery::lossless || core.wanted_.history != 0;
     if (copies && !core.grow_holds(t->geometry.payload_bytes_max)) {
         return fail(endpoint_errc::no_memory,
                     "cannot attach to a publisher on topic '" + core.topic_ + "': no memory for " +
@@ -296,7 +295,7 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     s->ticket = e.owner_ticket;
     s->number = e.number;
     s->incarnation = e.incarnation;
-    s->lossless = core.options_.delivery == delivery::lossless;
+    s->lossless = core.wanted_.delivery == delivery::lossless;
     s->ending = ended;
     s->wakes = t->wakes;
     s->fences = t->fences;
@@ -306,7 +305,7 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     s->flush_every = t->geometry.cell_count / 4;
     s->life = core.participant_->life_of(e.owner_ticket);
     bool reserved = false;
-    if (core.options_.delivery != delivery::looking &&
+    if (core.wanted_.delivery != delivery::looking &&
         !take_seat(core, *s, *t, e, ended, reserved)) {
         return fail(endpoint_errc::too_many_subscribers,
                     "cannot attach to the publisher of participant " +
@@ -321,14 +320,14 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
         mark_ended(*s);
     }
     place(core, *s, initial, reserved);
-    if (!reserved && core.options_.delivery != delivery::looking) {
+    if (!reserved && core.wanted_.delivery != delivery::looking) {
         // Only now does the subscriber count as there: a publisher that waited for it may send at
         // once, and that message must not lie before our place.
         s->seat.set_ready();
     }
     s->ring_map = std::move(t->ring);
     s->readers_map = std::move(t->readers);
-    if (!reserved && core.options_.delivery != delivery::looking) {
+    if (!reserved && core.wanted_.delivery != delivery::looking) {
         core.participant_->bump_epoch(); // publishers may wait for subscribers
     }
     return s;

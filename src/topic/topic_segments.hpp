@@ -2,61 +2,26 @@
 // What publishers, subscribers and recovery share: a topic's segments and its rules.
 #pragma once
 
+#include "../endpoint/endpoint_failure.hpp"
+
+#include <partywall/endpoint/payload.hpp>
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_geometry.hpp>
 #include <partywall/ring/ring_layout.hpp>
 #include <partywall/segment/copy_words.hpp>
-#include <partywall/topic/payload.hpp>
-#include <partywall/topic/topic_errc.hpp>
 #include <partywall/topic/topic_options.hpp>
 #include <partywall/wait/bell.hpp>
 
 #include <atomic>
-#include <cerrno>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace partywall::inline v0::detail {
 
-/// Name, size and fingerprint, for messages.
-std::string describe(type_info const& type);
-
 /// Flag of a topic_subscription entry: it holds publishers back.
 inline constexpr std::uint32_t subscription_lossless = 1;
-
-using endpoint_failure = failure<endpoint_errc>;
-
-endpoint_failure fail(endpoint_errc code, std::string message);
-
-inline type_info type_of(type_facts const& facts) {
-    return {facts.fingerprint, facts.size, facts.alignment, std::string(facts.name)};
-}
-
-/// Runs what creates an endpoint and tells result from reason. A result is no good for that: to
-/// take its error out copies the sentence, which needs memory. So does the sentence itself, which
-/// is left out where there was none.
-template <class Handle, class Make>
-Handle made_or_why(endpoint_failure& why, Make make) noexcept {
-    try {
-        auto made = make();
-        if (made) {
-            return std::move(*made);
-        }
-        why = made.error();
-    } catch (std::bad_alloc const&) {
-        why.code = endpoint_errc::no_memory;
-        why.os_error = ENOMEM;
-    } catch (...) {
-        why.code = endpoint_errc::system;
-    }
-    return Handle();
-}
-
-endpoint_failure from_segment(segment_failure const& f, std::string_view doing);
-endpoint_failure from_registry(failure<registry_errc> const& f, std::string_view doing);
 
 /// The two segments of one publisher, attached, with everything in them that is a number checked
 /// and copied.

@@ -41,7 +41,7 @@ TEST(SegmentId, OnlyNormalFormsAreValid) {
              segment_id{segment_kind::ring, 1, 0},
              segment_id{segment_kind::readers, ticket_max + 1, 1},
              segment_id{static_cast<segment_kind>(0), 0, 0},
-             segment_id{static_cast<segment_kind>(5), 1, 1},
+             segment_id{static_cast<segment_kind>(6), 1, 1},
          }) {
         EXPECT_FALSE(is_valid(id)) << static_cast<int>(id.kind) << ' ' << id.ticket;
         EXPECT_EQ(file_name(id), "");

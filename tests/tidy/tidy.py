@@ -27,7 +27,8 @@ from pathlib import Path
 GROUND = ["detail"]
 CHAIN = ["os", "segment", "wait", "ring", "inbox"]
 BESIDE = {"registry": ["os", "segment", "wait"], "breaker": ["os", "segment"]}
-TOP = ["topic", "service", "survey"]
+SHARED = "endpoint"  # what all of the top row are made of
+TOP = ["topic", "oneway", "service", "survey"]
 
 # Headers of the hot path may not pull these in. Control-plane headers that share a folder with it:
 HOT_ROOMS = ["os", "segment", "wait", "ring"]
@@ -138,13 +139,14 @@ def room_of(name):
 
 
 def layers(root):
-    """Includes point one way: os, segment, wait, ring, inbox, then topic, service, survey;
-    registry and breaker stand beside and are used only from the top row."""
+    """Includes point one way: os, segment, wait, ring, inbox, endpoint, then topic, oneway,
+    service, survey; registry and breaker stand beside and are used only from there."""
     below = {room: {room} for room in GROUND}
     below.update({room: set(CHAIN[: index + 1]) for index, room in enumerate(CHAIN)})
     below.update({room: set(grounds) | {room} for room, grounds in BESIDE.items()})
-    below.update({room: set(CHAIN) | set(BESIDE) | {room} for room in TOP})
-    below["cli"] = set(CHAIN) | set(BESIDE) | set(TOP) | {"cli"}
+    below[SHARED] = set(CHAIN) | set(BESIDE) | {SHARED}
+    below.update({room: below[SHARED] | {room} for room in TOP})
+    below["cli"] = below[SHARED] | set(TOP) | {"cli"}
 
     def rooms_used(source):
         for number, target in source.includes():
@@ -177,7 +179,7 @@ def layers(root):
         for number, used, target in rooms_used(source):
             if used not in ["", *GROUND] and used not in below[room]:
                 yield f"{source.name}:{number}: {room}/ may not include <{target}>"
-            elif not used and "include/" + target in top_headers and room not in [*TOP, "cli"]:
+            elif not used and "include/" + target in top_headers and room not in [SHARED, *TOP, "cli"]:
                 yield f"{source.name}:{number}: {room}/ may not include <{target}>, which uses rooms"
 
 

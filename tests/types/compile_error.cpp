@@ -2,7 +2,7 @@
 // Does not compile, and says why: one CASE per refusal. CASE 0 compiles, so that the others fail
 // for their reason only.
 #include <partywall/message_traits.hpp>
-#include <partywall/topic/payload.hpp>
+#include <partywall/endpoint/payload.hpp>
 
 #include <string>
 #include <string_view>

@@ -43,6 +43,12 @@ PARTYWALL_API std::uint32_t robust_value(void const* memory) noexcept;
 inline std::uint32_t const* robust_futex(void const* memory) noexcept {
     return static_cast<std::uint32_t const*>(memory);
 }
+/// robust_owner_died() of the value now, for hot paths: one load.
+inline bool robust_died_now(void const* memory) noexcept {
+    constexpr std::uint32_t owner_died = 0x4000'0000; // FUTEX_OWNER_DIED, part of the kernel's ABI
+    // relaxed: notice is only a hint to look; whatever is concluded is checked again.
+    return (__atomic_load_n(robust_futex(memory), __ATOMIC_RELAXED) & owner_died) != 0;
+}
 PARTYWALL_API bool robust_is_held(std::uint32_t value) noexcept;
 PARTYWALL_API bool robust_owner_died(std::uint32_t value) noexcept;
 

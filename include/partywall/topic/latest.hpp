@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <partywall/topic/subscriber.hpp>
+#include <partywall/endpoint/reading_handle.hpp>
+#include <partywall/topic/subscriber_core.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -62,7 +63,7 @@ class latest {
         }
     }
     void close() noexcept { core_.reset(); }
-    std::uint32_t publisher_count() const noexcept { return core_ ? core_->publisher_count() : 0; }
+    std::uint32_t publisher_count() const noexcept { return core_ ? core_->source_count() : 0; }
 
   private:
     /// What concerns a publisher and not this handle.

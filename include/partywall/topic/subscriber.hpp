@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <partywall/topic/loan.hpp>
-#include <partywall/topic/sample.hpp>
+#include <partywall/endpoint/reading_handle.hpp>
 #include <partywall/topic/subscriber_core.hpp>
 
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <iterator>
-#include <span>
 #include <string>
 #include <utility>
 
 namespace partywall::inline v0 {
-
-namespace detail {
-template <class T>
-using copier = std::conditional_t<payload<T>::variable_length, copy_any_size,
-                                  copy_fixed_size<sizeof(typename payload<T>::element)>>;
-} // namespace detail
 
 /// Receives the messages of every publisher of a topic, those that come later included.
 ///
@@ -46,122 +34,24 @@ using copier = std::conditional_t<payload<T>::variable_length, copy_any_size,
 ///     auto quotes = me.subscriber<quote>("market/eurusd").value();
 ///     while (auto q = quotes.receive(100ms)) { use(*q); }
 template <class T>
-class subscriber {
-    using element = typename detail::payload<T>::element;
-    using copier = detail::copier<T>;
-
+class subscriber : public reading_handle<T, detail::subscriber_core> {
   public:
-    explicit subscriber(detail::subscriber_core::handle core) noexcept : core_(std::move(core)) {}
-    subscriber(subscriber&&) noexcept = default;
-    subscriber& operator=(subscriber&&) noexcept = default;
-    ~subscriber() = default; // closes; never blocks
-
-    /// The next message if there is one now.
-    [[nodiscard]] sample<T> try_receive() noexcept {
-        if (!core_) {
-            return closed();
-        }
-        return {core_.get(), core_->template try_take<copier>()};
-    }
-    /// The next message, waiting for it at most `timeout`.
-    [[nodiscard]] sample<T> receive(std::chrono::nanoseconds timeout) noexcept {
-        if (!core_) {
-            return closed();
-        }
-        return {core_.get(), core_->wait_for([this] { return core_->template try_take<copier>(); },
-                                             detail::wait_ns(timeout))};
-    }
-    [[nodiscard]] sample<T> receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
-        auto const now = std::chrono::steady_clock::now();
-        return receive(deadline > now ? deadline - now : std::chrono::nanoseconds(0));
-    }
-
-    /// Copies messages that are there now into `out`; returns how many. An end that it comes upon
-    /// (peer_died, ...) is reported by the next call of receive() or try_receive() that finds no
-    /// message; missed() counts what was lost in between.
-    std::size_t receive_batch(std::span<element> out) noexcept
-        requires(!detail::payload<T>::variable_length) {
-        std::size_t count = 0;
-        while (count < out.size()) {
-            sample<T> const s = next_of_several();
-            if (!s) {
-                break;
-            }
-            out[count] = *s;
-            count += 1;
-        }
-        return count;
-    }
-
-    /// Range-for over what is there now. The sample is valid until the loop's next round. An end
-    /// that it comes upon is reported as by receive_batch().
-    class iterator {
-      public:
-        using difference_type = std::ptrdiff_t;
-        using value_type = sample<T>;
-
-        explicit iterator(subscriber& from) noexcept : from_(&from) { ++*this; }
-        sample<T>& operator*() noexcept { return current_; }
-        iterator& operator++() noexcept {
-            current_.reset();
-            current_ = from_->next_of_several();
-            return *this;
-        }
-        void operator++(int) noexcept { ++*this; }
-        friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
-            return !i.current_;
-        }
-
-      private:
-        subscriber* from_;
-        sample<T> current_;
-    };
-    iterator begin() noexcept { return iterator(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-
-    /// Ends the call that is blocked in this handle, or the next one that would block, with
-    /// `interrupted`. Any thread, any signal handler.
-    void interrupt() noexcept {
-        if (core_) {
-            core_->interrupt();
-        }
-    }
-    /// Also done by the destructor. Samples that are held stay valid.
-    void close() noexcept { core_.reset(); }
+    using reading_handle<T, detail::subscriber_core>::reading_handle;
 
     /// Publishers that are attached now: alive, or with messages still to be read.
-    std::uint32_t publisher_count() const noexcept { return core_ ? core_->publisher_count() : 0; }
+    std::uint32_t publisher_count() const noexcept {
+        return this->core_ ? this->core_->source_count() : 0;
+    }
     /// Publishers that were ever attached.
-    std::uint64_t publishers_seen() const noexcept { return core_ ? core_->publishers_seen() : 0; }
-    /// Messages taken, and messages missed, in total.
-    std::uint64_t received() const noexcept { return core_ ? core_->received() : 0; }
-    std::uint64_t missed() const noexcept { return core_ ? core_->missed() : 0; }
+    std::uint64_t publishers_seen() const noexcept {
+        return this->core_ ? this->core_->sources_seen() : 0;
+    }
     /// Why the last publisher that was `refused` cannot be read.
-    std::string refusal() const { return core_ ? core_->refusal() : std::string(); }
+    std::string refusal() const { return this->core_ ? this->core_->refusal() : std::string(); }
     /// The same for programs; means nothing before the first refusal.
     endpoint_errc refusal_code() const noexcept {
-        return core_ ? core_->refusal_code() : endpoint_errc{};
+        return this->core_ ? this->core_->refusal_code() : endpoint_errc{};
     }
-
-  private:
-    /// For loops that end where there is nothing and cannot say why.
-    sample<T> next_of_several() noexcept {
-        if (!core_) {
-            return closed();
-        }
-        detail::taken const t = core_->template try_take<copier>();
-        if (t.error != receive_errc::none) {
-            core_->postpone(t);
-        }
-        return {core_.get(), t};
-    }
-    static sample<T> closed() noexcept {
-        detail::taken t;
-        t.error = receive_errc::closed;
-        return sample<T>(nullptr, t);
-    }
-
-    detail::subscriber_core::handle core_;
 };
 
 } // namespace partywall::inline v0

@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // The half of a subscriber that does not depend on the message type. Users see subscriber<T>,
-// sample<T> and latest<T>.
-//
-// A subscriber reads one ring per publisher of its topic (a *source*). Taking a message is inline
-// here; finding publishers, deaths, jumps and sleeping are in src/topic.
-//
-// Invariants
-//   I1  A cursor is never published beyond the oldest held sample of its source.
-//   I2  Words that `sample` touches after its subscriber was closed are `foreign_` and, once the
-//       last sample is gone, everything: the last one out destroys the core.
-//   I3  A source is finished (dead, closed, corrupt) only after a look at its next cell that came
-//       after the end was known and found nothing there.
-//   I4  Plain state is touched by the thread that user_ names, and by a release that began while
-//       it named the releasing thread: the next user waits for those (take_over()).
-//   I5  In a forked child nothing shared is written, whatever is called or destroyed there.
+// sample<T> and latest<T>. What it has in common with other receivers is reading_end; here is what
+// is a topic's: a source per publisher, found in the registry (src/topic).
 #pragma once
 
+#include <partywall/endpoint/reading_end.hpp>
 #include <partywall/export.hpp>
-#include <partywall/registry/participant_core.hpp>
-#include <partywall/ring/reader_seat.hpp>
-#include <partywall/ring/ring_reader.hpp>
-#include <partywall/topic/payload.hpp>
-#include <partywall/topic/topic_errc.hpp>
 #include <partywall/topic/topic_options.hpp>
-#include <partywall/wait/bell.hpp>
-#include <partywall/wait/waiting.hpp>
 
-#include <array>
-#include <atomic>
-#include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,69 +16,8 @@
 
 namespace partywall::inline v0::detail {
 
-/// Names the calling thread for as long as it lives; costs no call.
-inline thread_local constinit char thread_mark = 0;
-
-/// One attached publisher. Process-private.
-struct source {
-    ring_reader<> reader;
-    std::uint64_t in_place_from = 0; ///< lossless: cells from here on are protected by our cursor
-    std::uint64_t flush_every = 1;   ///< cells that may be consumed before the cursor is published
-    std::uint64_t received = 0;
-    std::uint64_t missed = 0;
-    std::uint64_t missed_now = 0;   ///< to be reported with the next sample
-    std::uint64_t counted_from = 0; ///< what lies before was never promised to us
-    std::uint32_t held = 0;         ///< samples that users hold
-    std::uint8_t jumps = 0;         ///< in a row, without a message in between
-    bool lossless = false;
-    bool ending = false; ///< closed or dead: finish when nothing is left
-    bool dead = false;
-    bool corrupt = false;
-    bool detached = false; ///< no longer in the list; lives until held == 0
-    bool wakes = true;
-    fence_pair fences = fence_pair::publisher;
-    reader_seat<> seat;
-    bell_sleeper<> bell;
-    ring_control const* control = nullptr;
-    participant_core::life_view life;
-    std::uint64_t ticket = 0;
-    std::uint64_t number = 0;
-    std::uint64_t incarnation = 0;
-    mapping ring_map;
-    mapping readers_map;
-
-    std::uint64_t unflushed() const noexcept { return reader.position() - seat.published(); }
-};
-
-/// A message that was taken, or why there is none.
-struct taken {
-    std::byte const* data = nullptr;
-    std::uint64_t bytes = 0;
-    std::uint64_t position = 0;
-    std::uint64_t missed = 0;
-    std::uint64_t publisher = 0; ///< incarnation
-    std::uint32_t hold = 0;
-    receive_errc error = receive_errc::empty;
-};
-
-/// How a message gets out of a cell that may be overwritten meanwhile.
-template <std::size_t Bytes>
-struct copy_fixed_size {
-    static bool copy(ring_reader<> const& reader, std::byte* target, std::uint64_t) noexcept {
-        return reader.copy_fixed<Bytes>(target);
-    }
-};
-struct copy_any_size {
-    static bool copy(ring_reader<> const& reader, std::byte* target, std::uint64_t bytes) noexcept {
-        return reader.copy(target, bytes);
-    }
-};
-
-class PARTYWALL_API subscriber_core {
+class PARTYWALL_API subscriber_core final : public reading_end {
   public:
-    struct closer {
-        void operator()(subscriber_core* core) const noexcept { core->close(); }
-    };
     using handle = std::unique_ptr<subscriber_core, closer>;
 
     /// `latest`: reads the end of the rings only. Nothing, and `why`, where it cannot be had.
@@ -108,44 +25,6 @@ class PARTYWALL_API subscriber_core {
                          type_facts const& type, payload_shape const& shape,
                          subscriber_options const& options, bool latest,
                          failure<endpoint_errc>& why) noexcept;
-    subscriber_core(subscriber_core const&) = delete;
-    subscriber_core& operator=(subscriber_core const&) = delete;
-
-    /// Takes the next message, from each publisher in turn. Never waits.
-    template <class Copy>
-    taken try_take() noexcept {
-        if (mark_.is_child()) [[unlikely]] {
-            return error(receive_errc::forked);
-        }
-        enter();
-        if (free_holds_ == 0) [[unlikely]] {
-            return error(receive_errc::too_many_samples);
-        }
-        taken event;
-        if (look_due_ && look_for_ends(event)) [[unlikely]] {
-            return event;
-        }
-        for (std::uint32_t round = 0;; ++round) {
-            for (std::size_t left = sources_.size(); left != 0; --left) {
-                source& s = *sources_[next_];
-                next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
-                cell_state state = s.reader.look();
-                if (state == cell_state::lapped) [[unlikely]] {
-                    jump(s); // now: others that are always ready must not keep us from it
-                    state = s.reader.look();
-                }
-                if (state == cell_state::ready) [[likely]] {
-                    taken t;
-                    if (take<Copy>(s, t)) [[likely]] {
-                        return t;
-                    }
-                }
-            }
-            if (!look_around(event, round < rounds_max)) {
-                return event;
-            }
-        }
-    }
 
     /// The newest message of any publisher that has not been taken yet; otherwise, unless
     /// `only_new`, the one that was taken last once more.
@@ -178,68 +57,6 @@ class PARTYWALL_API subscriber_core {
         }
     }
 
-    /// try_once() until it gives something else than `empty`, or the deadline.
-    template <class TryOnce>
-    taken wait_for(TryOnce try_once, std::uint64_t wait_ns) noexcept {
-        taken t = try_once();
-        if (t.error != receive_errc::empty) [[likely]] {
-            return t;
-        }
-        std::uint64_t const start = os::monotonic_ns();
-        std::uint64_t const until = wait_ns > ~start ? ~std::uint64_t{0} : start + wait_ns;
-        std::uint64_t const spin_until = spin_end(start, until);
-        for (std::uint64_t now = start; now < spin_until; now = os::monotonic_ns()) {
-            for (int i = 0; i < 16; ++i) {
-                t = try_once();
-                if (t.error != receive_errc::empty) {
-                    return t;
-                }
-                spin_pause();
-            }
-            if (interrupted()) {
-                return error(receive_errc::interrupted);
-            }
-        }
-        for (;;) {
-            if (receive_errc const e = prepare_sleep(until); e != receive_errc::none) {
-                return error(e);
-            }
-            t = try_once();
-            if (t.error != receive_errc::empty) {
-                return t;
-            }
-            sleep(until);
-        }
-    }
-
-    /// Keeps an event that a call without room for it ran into: a later call that finds nothing
-    /// to take reports it.
-    void postpone(taken const& event) noexcept;
-
-    /// Gives a sample back. Any thread; after close() too.
-    void release(std::uint32_t hold) noexcept {
-        std::atomic<std::uint32_t>& releasing = holds_[hold].releasing;
-        // relaxed: ordered before the look at user_ by the fence pair.
-        releasing.store(1, std::memory_order_relaxed);
-        std_atomics::compiler_fence(); // pairs with the heavy fence in take_over() (I4)
-        // relaxed: equal only if this very thread stored it.
-        if (user_.load(std::memory_order_relaxed) == &thread_mark) [[likely]] {
-            release_here(hold);
-            releasing.store(0, std::memory_order_release); // pairs with take_over()
-        } else {
-            releasing.store(0, std::memory_order_relaxed); // nothing was done under it
-            release_elsewhere(hold);
-        }
-    }
-
-    void close() noexcept;
-    void interrupt() noexcept;
-    std::uint32_t publisher_count() const noexcept {
-        return static_cast<std::uint32_t>(sources_.size());
-    }
-    std::uint64_t publishers_seen() const noexcept { return publishers_seen_; }
-    std::uint64_t received() const noexcept;
-    std::uint64_t missed() const noexcept;
     std::string const& refusal() const noexcept { return refusal_; }
     endpoint_errc refusal_code() const noexcept { return refusal_code_; }
     std::string const& topic() const noexcept { return topic_; }
@@ -247,195 +64,52 @@ class PARTYWALL_API subscriber_core {
   private:
     friend struct subscriber_attach;
 
-    /// How often one call looks again because something has changed: others could go on changing
-    /// things for ever.
-    static constexpr std::uint32_t rounds_max = 64;
-    struct hold_slot {
-        source* from = nullptr;
-        std::uint64_t position = 0;
-        std::unique_ptr<std::byte[]> memory; ///< holds `buffer`, which is aligned
-        std::byte* buffer = nullptr;         ///< for copies; `capacity` bytes
-        std::uint64_t capacity = 0;
-        bool in_place = false;
-        std::atomic<std::uint32_t> releasing{0}; ///< written by the thread that has the sample
-    };
-
     explicit subscriber_core(std::shared_ptr<participant_core> participant);
-    ~subscriber_core();
+    ~subscriber_core() override;
     static result<handle, failure<endpoint_errc>>
     make(std::shared_ptr<participant_core> participant, std::string_view topic,
          type_info const& type, payload_shape const& shape, subscriber_options const& options,
          bool latest);
 
-    static taken error(receive_errc e) noexcept {
-        taken t;
-        t.error = e;
-        return t;
-    }
-
-    /// What every call begins with: this thread is the user now, and what other threads gave back
-    /// is counted.
-    void enter() noexcept {
-        // relaxed: equal only if this very thread stored it.
-        if (user_.load(std::memory_order_relaxed) != &thread_mark) [[unlikely]] {
-            take_over(&thread_mark);
-        }
-        // relaxed: a release that is seen late is collected by the next call.
-        if (foreign_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
-            collect();
-        }
-    }
-
-    template <class Copy>
-    [[gnu::always_inline]] bool take(source& s, taken& t) noexcept {
-        std::uint64_t const bytes = s.reader.length();
-        if (bytes > s.reader.geometry().payload_bytes_max) [[unlikely]] {
-            return bad_length(s);
-        }
-        auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
-        hold_slot& h = holds_[hold];
-        std::uint64_t const position = s.reader.position();
-        if (s.lossless && static_cast<std::int64_t>(position - s.in_place_from) >= 0) {
-            t.data = s.reader.geometry().payload(position);
-            h.in_place = true;
-        } else {
-            if (h.capacity < bytes && !grow(h, s.reader.geometry().payload_bytes_max))
-                [[unlikely]] {
-                return false;
-            }
-            if (!Copy::copy(s.reader, h.buffer, bytes)) [[unlikely]] {
-                return false; // overwritten meanwhile: look_around() jumps
-            }
-            t.data = h.buffer;
-            h.in_place = false;
-        }
-        free_holds_ &= free_holds_ - 1;
-        h.from = &s;
-        h.position = position;
-        s.held += 1;
-        s.reader.advance();
-        s.received += 1;
-        s.jumps = 0;
-        t.bytes = bytes;
-        t.position = position;
-        t.missed = s.missed_now;
-        t.publisher = s.incarnation;
-        t.hold = hold;
-        t.error = receive_errc::none;
-        s.missed_now = 0;
-        if (--takes_until_look_ == 0) [[unlikely]] {
-            refresh_soon();
-        }
-        return true;
-    }
-
-    [[gnu::always_inline]] void release_here(std::uint32_t hold) noexcept {
-        hold_slot& h = holds_[hold];
-        source& s = *h.from;
-        s.held -= 1;
-        free_holds_ |= std::uint64_t{1} << hold;
-        if (h.in_place) {
-            // Only a bad fellow reader can have moved our cursor, and so let the writer in.
-            if (!s.reader.still_there(h.position)) [[unlikely]] {
-                s.corrupt = true;
-            }
-            if (s.unflushed() >= s.flush_every) [[unlikely]] {
-                flush(s);
-            }
-        }
-        if (s.detached) [[unlikely]] {
-            sweep_detached();
-        }
-    }
-
-    /// `mark`: the calling thread's, as the calling code knows it. A library and a program that are
-    /// linked to each other while they run may each have a thread_mark of their own.
-    void take_over(char const* mark) noexcept;
     bool go_to_newest(source& s) noexcept;
     void remember(taken const& t) noexcept;
     taken again() noexcept;
-    void release_elsewhere(std::uint32_t hold) noexcept;
-    void collect() noexcept;
-    /// Publishes the cursor of `s`: everything before its oldest held sample (I1).
-    void flush(source& s) noexcept;
-    bool grow(hold_slot& h, std::uint64_t bytes_max) noexcept;
-    bool grow_holds(std::uint64_t bytes_max) noexcept;
-    bool bad_length(source& s) noexcept;
-    [[gnu::noinline, gnu::cold]] void refresh_soon() noexcept;
-    void publish_counters(source& s) noexcept;
-    void recover_after_deaths() noexcept;
-    void watch_unnoticed() noexcept;
-    /// Nothing was ready: jump, finish, refresh, flush. True: look again, if the caller `may`.
-    /// False: `event` says why there is nothing.
-    bool look_around(taken& event, bool may_look_again) noexcept;
-    void retry_refused() noexcept;
-    /// Due now and then, however much is ready: true if `event` says that a publisher ended.
-    [[gnu::noinline, gnu::cold]] bool look_for_ends(taken& event) noexcept;
-    /// What became of a source that was looked at.
-    enum class settled : std::uint8_t {
-        stays, ///< it is as it was, or jumped
-        gone,  ///< it was let go, and may not be touched any more
-        event, ///< the same, and the user must hear of it
-    };
-    settled settle(source& s, taken& event) noexcept;
-    void jump(source& s) noexcept;
-    settled finish(source& s, taken& event) noexcept;
-    void let_go() noexcept;
+
+    bool has_news() const noexcept override;
+    bool refresh() noexcept override;
+    void notice_ends(std::uint32_t polls) noexcept override;
+    void source_ended(source& s) noexcept override;
+    void give_back(source& s) noexcept override;
+    void let_go() noexcept override;
+    void gave_back() noexcept override;
+    bool report(taken& event) noexcept override;
+    void catch_up() noexcept override;
+    bool add_words(wait_list& words, bool& membarrier) noexcept override;
+    void after_sleep() noexcept override;
+
     bool somebody_left() const noexcept;
-    void sweep_detached() noexcept;
-    bool refresh() noexcept;
-    void notice_ends(std::uint32_t polls) noexcept;
-    receive_errc prepare_sleep(std::uint64_t until_ns) noexcept;
-    void sleep(std::uint64_t until_ns) noexcept;
-    std::uint64_t spin_end(std::uint64_t now_ns, std::uint64_t until_ns) const noexcept;
-    bool interrupted() noexcept;
-    void destroy() noexcept;
+    void retry_refused() noexcept;
+    void recover_after_deaths() noexcept;
 
-    // Read for every message.
-    os::fork_mark mark_ = os::fork_mark::current();
-    std::uint64_t free_holds_ = 0; ///< bit i: holds_[i] is free
-    std::size_t next_ = 0;         ///< source to look at next
-    std::vector<std::unique_ptr<source>> sources_;
-    std::uint32_t takes_until_look_ = 1;
-    bool look_due_ = false; ///< ends must be looked for, although messages are ready
     std::uint32_t epoch_seen_ = 0;
-    /// Holds that other threads gave back, bit per hold; bit 63: closed, the last sample destroys.
-    std::atomic<std::uint64_t> foreign_{0};
-    std::atomic<char const*> user_{nullptr};
-    /// One more than users can have: the last is where `latest` keeps the newest value.
-    std::array<hold_slot, samples_held_limit + 1> holds_{};
-
-    std::shared_ptr<participant_core> participant_;
+    std::uint32_t polls_until_proof_;
     std::string topic_;
     type_info type_;
     payload_shape shape_;
-    subscriber_options options_;
+    subscriber_options wanted_;
     entry_info entry_; ///< lossless: our subscription
     bool has_entry_ = false;
     bool latest_ = false;
-    std::uint64_t closed_holds_ = 0; ///< holds that were out when the handle was closed
-    std::uint32_t polls_until_proof_;
-    std::uint64_t publishers_seen_ = 0;
-    std::uint64_t received_before_ = 0; ///< from finished sources
-    std::uint64_t missed_before_ = 0;
-    std::vector<std::unique_ptr<source>> detached_;
+    bool refused_ = false;       ///< not yet reported
+    bool retry_refused_ = false; ///< one of them for a reason that may pass by itself
+    std::uint64_t retried_ns_ = 0;
     std::vector<std::uint64_t> finished_;    ///< incarnations that must not be attached again
     std::vector<std::uint64_t> refused_by_;  ///< incarnations whose refusal was reported
     std::vector<std::uint64_t> recover_due_; ///< tickets whose death was noticed, not yet proven
-    bool retry_refused_ = false;             ///< one of them for a reason that may pass by itself
-    std::uint64_t retried_ns_ = 0;
-    std::vector<taken> postponed_; ///< events that await a call that can report them
     std::string refusal_;
     endpoint_errc refusal_code_{};
-    bool refused_ = false;             ///< not yet reported
-    bool no_memory_ = false;           ///< a buffer could not be had; not yet reported
-    bool words_stale_ = false;         ///< sources changed since words_ was made
-    bool fences_light_ = false;        ///< this process registered for membarrier
-    taken last_;                       ///< latest: what holds_.back() keeps
-    source kept_;                      ///< latest: where samples of the kept value count as held
-    std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for
-    std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
-    std::uint32_t interrupts_seen_ = 0;
+    taken last_;  ///< latest: what holds_.back() keeps
+    source kept_; ///< latest: where samples of the kept value count as held
 };
 
 } // namespace partywall::inline v0::detail

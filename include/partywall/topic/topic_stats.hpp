@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <partywall/endpoint/endpoint_errc.hpp>
 #include <partywall/export.hpp>
 #include <partywall/registry/entry_info.hpp>
 #include <partywall/result.hpp>
 #include <partywall/segment/directory.hpp>
-#include <partywall/topic/topic_errc.hpp>
 #include <partywall/topic/topic_options.hpp>
 
 #include <cstdint>

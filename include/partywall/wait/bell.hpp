@@ -3,7 +3,9 @@
 // read-modify-write or a store-load fence while nobody sleeps.
 //
 // Two words. `arm` lies in memory that the sleepers may write; each sleeper increments it.
-// `rung` lies in memory that only the ringer writes; sleepers sleep on it.
+// `rung` lies in memory that only the ringer writes; sleepers sleep on it. A bell with several
+// ringers (an inbox) has a `rung` that they all increment: a plain store by several would lose
+// wake-ups.
 //
 //   sleeper                                  ringer, after it stored new data
 //   r := rung                                light fence
@@ -22,7 +24,7 @@
 // once a sleeper dies with its flag up. A shared flag that the ringer clears, or sleeping on the
 // data itself, loses wake-ups when a second sleeper comes between.
 //
-// Callers   any number of sleepers; one ringer.
+// Callers   any number of sleepers; one ringer, or several of which each says so (many_ringers).
 // Progress  ring_if_armed: wait-free. Sleeping always has a time limit.
 // Cost      ring_if_armed: one load, one comparison. arm: one locked increment.
 // Peer dies a dead sleeper leaves `arm` incremented: one superfluous ring. A ringer that dies
@@ -64,6 +66,14 @@ class bell_ringer {
     /// `arm` is read, `rung` written. `seen` starts at the value `arm` had at creation.
     bell_ringer(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair) noexcept
         : arm_(&arm), rung_(&rung), pair_(pair) {}
+    /// One of several ringers, who come when the bell may be armed already: the first look rings.
+    static bell_ringer one_of_many(std::uint32_t const& arm, std::uint32_t& rung,
+                                   fence_pair pair) noexcept {
+        bell_ringer self(arm, rung, pair);
+        self.seen_ = Atomics::load(arm, std::memory_order_relaxed) - 1;
+        self.many_ = true;
+        return self;
+    }
 
     /// To be called after the data became visible. Returns whether anybody was woken.
     bool ring_if_armed() noexcept {
@@ -89,7 +99,11 @@ class bell_ringer {
         seen_ = armed;
         // release: pairs with the acquire in bell_sleeper::prepare(); a sleeper that sees this
         // ring also sees the data that it was rung for.
-        Atomics::store(*rung_, armed, std::memory_order_release);
+        if (many_) {
+            Atomics::fetch_add(*rung_, std::uint32_t{1}, std::memory_order_release);
+        } else {
+            Atomics::store(*rung_, armed, std::memory_order_release);
+        }
         os::futex_wake(*rung_, INT_MAX, true);
     }
 
@@ -97,6 +111,7 @@ class bell_ringer {
     std::uint32_t* rung_ = nullptr;
     std::uint32_t seen_ = 0;
     fence_pair pair_ = fence_pair::publisher;
+    bool many_ = false;
 };
 
 /// The sleeper's side. Process-private; one per sleeper and bell.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <partywall/topic/topic_errc.hpp>
+#include <partywall/endpoint/endpoint_errc.hpp>
 
 namespace partywall::inline v0 {
 
@@ -20,6 +20,9 @@ std::string_view to_string(endpoint_errc e) noexcept {
     case endpoint_errc::forked: return "forked child";
     case endpoint_errc::corrupt: return "corrupt segment";
     case endpoint_errc::system: return "system error";
+    case endpoint_errc::name_taken: return "name taken";
+    case endpoint_errc::no_receiver: return "no receiver";
+    case endpoint_errc::no_lane: return "no lane";
     }
     return "unknown endpoint error";
 }
@@ -32,6 +35,9 @@ std::string_view to_string(send_errc e) noexcept {
     case send_errc::interrupted: return "interrupted";
     case send_errc::closed: return "closed";
     case send_errc::forked: return "forked child";
+    case send_errc::peer_died: return "receiver died";
+    case send_errc::no_receiver: return "no receiver";
+    case send_errc::refused: return "receiver refused";
     }
     return "no error";
 }

@@ -29,6 +29,9 @@ enum class endpoint_errc : std::uint8_t {
     forked,               ///< the participant belongs to the parent process
     corrupt,              ///< a segment holds what no correct process writes
     system,               ///< another system call failed; see os_error
+    name_taken,           ///< a live receiver of that name is there
+    no_receiver,          ///< nobody receives under that name
+    no_lane,              ///< as many senders as the receiver has lanes for
 };
 
 /// Sending. Nothing was sent, and nothing of the message is visible, whatever the reason.
@@ -37,8 +40,11 @@ enum class send_errc : std::uint8_t {
     timed_out,   ///< overflow::block, and no room until the deadline
     too_large,   ///< longer than payload_bytes_max
     interrupted, ///< interrupt() was called
-    closed,      ///< the publisher was closed, or moved from
-    forked,      ///< the publisher belongs to the parent process
+    closed,      ///< the handle was closed, or moved from
+    forked,      ///< the handle belongs to the parent process
+    peer_died,   ///< senders: the receiver died; what it had not taken is lost, and counted
+    no_receiver, ///< senders: nobody receives under that name now
+    refused,     ///< senders: a receiver is there that cannot be used: see sender::refusal()
 };
 
 /// Receiving. No error loses anything but `corrupt`, and that only of the publisher it names.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <partywall/topic/payload.hpp>
-#include <partywall/topic/subscriber_core.hpp>
+#include <partywall/endpoint/payload.hpp>
+#include <partywall/endpoint/reading_end.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +33,7 @@ class sample {
   public:
     sample() noexcept = default;
     /// Not for users: takes over the hold that `taken` names.
-    sample(detail::subscriber_core* core, detail::taken const& taken) noexcept
+    sample(detail::reading_end* core, detail::taken const& taken) noexcept
         : core_(taken.error == receive_errc::none ? core : nullptr), taken_(taken) {}
     sample(sample&& other) noexcept
         : core_(std::exchange(other.core_, nullptr)), taken_(other.taken_) {}
@@ -70,6 +70,8 @@ class sample {
     std::uint64_t position() const noexcept { return taken_.position; }
     /// Incarnation of the publisher that sent it, died or closed.
     std::uint64_t publisher() const noexcept { return taken_.publisher; }
+    /// The same, of a receiver's sample: which sender sent it, died or closed.
+    std::uint64_t sender() const noexcept { return taken_.publisher; }
 
     /// Gives the message back early.
     void reset() noexcept {
@@ -80,7 +82,7 @@ class sample {
     }
 
   private:
-    detail::subscriber_core* core_ = nullptr;
+    detail::reading_end* core_ = nullptr;
     detail::taken taken_;
 };
 

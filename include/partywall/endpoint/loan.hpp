@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <partywall/topic/publisher_core.hpp>
+#include <partywall/endpoint/payload.hpp>
+#include <partywall/endpoint/writing_end.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -13,17 +14,10 @@
 
 namespace partywall::inline v0 {
 
-namespace detail {
-/// A time-out as nanoseconds to wait; negative ones do not wait.
-constexpr std::uint64_t wait_ns(std::chrono::nanoseconds timeout) noexcept {
-    return timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
-}
-} // namespace detail
-
-/// Memory of the next message of a publisher, to be written in place. See publisher::loan().
+/// Memory of the next message, to be written in place. See publisher::loan() and sender::loan().
 ///
 /// Use when  building the message where it will be read saves a copy.
-/// Callers   the publisher's thread; not after the publisher was destroyed.
+/// Callers   the sending handle's thread; not after that handle was destroyed.
 /// Contents  whatever an earlier message left there: write every byte that is sent.
 /// Peer dies if this process dies before send(), nothing of the message was ever visible.
 template <class T>
@@ -32,16 +26,17 @@ class loan {
     static constexpr bool variable_length = detail::payload<T>::variable_length;
 
   public:
-    loan(detail::publisher_core& core, std::byte* memory) noexcept
-        : core_(&core), memory_(memory), position_(core.ring.position()),
+    loan(detail::writing_end& core, std::byte* memory) noexcept
+        : core_(&core), memory_(memory), position_(core.ring.position()), ring_(core.rings_used),
           count_(variable_length ? core.ring.geometry().payload_bytes_max / sizeof(element) : 1) {}
     loan(loan&& other) noexcept
         : core_(std::exchange(other.core_, nullptr)), memory_(other.memory_),
-          position_(other.position_), count_(other.count_) {}
+          position_(other.position_), ring_(other.ring_), count_(other.count_) {}
     loan& operator=(loan&& other) noexcept {
         core_ = std::exchange(other.core_, nullptr);
         memory_ = other.memory_;
         position_ = other.position_;
+        ring_ = other.ring_;
         count_ = other.count_;
         return *this;
     }
@@ -66,7 +61,7 @@ class loan {
         if (core_ == nullptr) {
             return send_errc::closed;
         }
-        if (position_ != core_->ring.position() || !core_->usable()) {
+        if (position_ != core_->ring.position() || ring_ != core_->rings_used || !core_->usable()) {
             return core_->refusal();
         }
         if constexpr (variable_length) {
@@ -80,9 +75,10 @@ class loan {
     }
 
   private:
-    detail::publisher_core* core_;
+    detail::writing_end* core_;
     std::byte* memory_;
     std::uint64_t position_;
+    std::uint32_t ring_;
     std::uint64_t count_;
 };
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+// What users see of every handle that receives: subscriber<T> and receiver<T> are this and a few
+// members of their own.
+#pragma once
+
+#include <partywall/endpoint/sample.hpp>
+#include <partywall/endpoint/writing_end.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace partywall::inline v0 {
+
+namespace detail {
+template <class T>
+using copier = std::conditional_t<payload<T>::variable_length, copy_any_size,
+                                  copy_fixed_size<sizeof(typename payload<T>::element)>>;
+} // namespace detail
+
+/// See subscriber and receiver. `Core`: what it stands on.
+template <class T, class Core>
+class reading_handle {
+    using element = typename detail::payload<T>::element;
+
+  protected:
+    using copier = detail::copier<T>;
+    using core_handle = std::unique_ptr<Core, detail::reading_end::closer>;
+
+  public:
+    explicit reading_handle(core_handle core) noexcept : core_(std::move(core)) {}
+    reading_handle(reading_handle&&) noexcept = default;
+    reading_handle& operator=(reading_handle&&) noexcept = default;
+    ~reading_handle() = default; // closes; never blocks
+
+    /// The next message if there is one now.
+    [[nodiscard]] sample<T> try_receive() noexcept {
+        if (!core_) {
+            return closed();
+        }
+        return {core_.get(), core_->template try_take<copier>()};
+    }
+    /// The next message, waiting for it at most `timeout`.
+    [[nodiscard]] sample<T> receive(std::chrono::nanoseconds timeout) noexcept {
+        if (!core_) {
+            return closed();
+        }
+        return {core_.get(), core_->wait_for([this] { return core_->template try_take<copier>(); },
+                                             detail::wait_ns(timeout))};
+    }
+    [[nodiscard]] sample<T> receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
+        auto const now = std::chrono::steady_clock::now();
+        return receive(deadline > now ? deadline - now : std::chrono::nanoseconds(0));
+    }
+
+    /// Copies messages that are there now into `out`; returns how many. An end that it comes upon
+    /// (peer_died, ...) is reported by the next call of receive() or try_receive() that finds no
+    /// message; missed() counts what was lost in between.
+    std::size_t receive_batch(std::span<element> out) noexcept
+        requires(!detail::payload<T>::variable_length) {
+        std::size_t count = 0;
+        while (count < out.size()) {
+            sample<T> const s = next_of_several();
+            if (!s) {
+                break;
+            }
+            out[count] = *s;
+            count += 1;
+        }
+        return count;
+    }
+
+    /// Range-for over what is there now. The sample is valid until the loop's next round. An end
+    /// that it comes upon is reported as by receive_batch().
+    class iterator {
+      public:
+        using difference_type = std::ptrdiff_t;
+        using value_type = sample<T>;
+
+        explicit iterator(reading_handle& from) noexcept : from_(&from) { ++*this; }
+        sample<T>& operator*() noexcept { return current_; }
+        iterator& operator++() noexcept {
+            current_.reset();
+            current_ = from_->next_of_several();
+            return *this;
+        }
+        void operator++(int) noexcept { ++*this; }
+        friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+            return !i.current_;
+        }
+
+      private:
+        reading_handle* from_;
+        sample<T> current_;
+    };
+    iterator begin() noexcept { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+    /// Ends the call that is blocked in this handle, or the next one that would block, with
+    /// `interrupted`. Any thread, any signal handler.
+    void interrupt() noexcept {
+        if (core_) {
+            core_->interrupt();
+        }
+    }
+    /// Also done by the destructor. Samples that are held stay valid.
+    void close() noexcept { core_.reset(); }
+    /// Messages taken, and messages missed, in total.
+    std::uint64_t received() const noexcept { return core_ ? core_->received() : 0; }
+    std::uint64_t missed() const noexcept { return core_ ? core_->missed() : 0; }
+
+  private:
+    /// For loops that end where there is nothing and cannot say why.
+    sample<T> next_of_several() noexcept {
+        if (!core_) {
+            return closed();
+        }
+        detail::taken const t = core_->template try_take<copier>();
+        if (t.error != receive_errc::none) {
+            core_->postpone(t);
+        }
+        return {core_.get(), t};
+    }
+    static sample<T> closed() noexcept {
+        detail::taken t;
+        t.error = receive_errc::closed;
+        return sample<T>(nullptr, t);
+    }
+
+  protected:
+    core_handle core_;
+};
+
+} // namespace partywall::inline v0

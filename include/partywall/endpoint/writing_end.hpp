@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+// What everybody who sends has in common, whatever the message type and the style: one ring, a gate
+// that says how far it may go, a bell, and waiting for room. Whose ring it is, and what becomes of
+// a reader that holds it up, is the business of publisher_core (a topic's readers) and sender_core
+// (one receiver).
+//
+// What every message passes is inline here: the check that the handle may be used, the gate, the
+// ring, the bell. Everything that happens less often than once per lap is in src/endpoint.
+#pragma once
+
+#include <partywall/endpoint/endpoint_errc.hpp>
+#include <partywall/endpoint/endpoint_options.hpp>
+#include <partywall/export.hpp>
+#include <partywall/registry/participant_core.hpp>
+#include <partywall/ring/gate.hpp>
+#include <partywall/ring/ring_writer.hpp>
+#include <partywall/wait/bell.hpp>
+#include <partywall/wait/waiting.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+namespace partywall::inline v0::detail {
+
+/// No error. Hot paths hand errors on as bare enums.
+inline constexpr send_errc send_ok{};
+
+/// A time-out as nanoseconds to wait; negative ones do not wait.
+constexpr std::uint64_t wait_ns(std::chrono::nanoseconds timeout) noexcept {
+    return timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
+}
+
+/// What the options of publishers and senders have in common.
+struct writing_options {
+    partywall::overflow overflow = partywall::overflow::drop_oldest;
+    std::chrono::nanoseconds block_for{};
+    partywall::waiting waiting = partywall::waiting::spin_then_park;
+    std::chrono::nanoseconds spin_for{};
+    bool rings = true;
+};
+
+class PARTYWALL_API writing_end {
+  public:
+    writing_end(writing_end const&) = delete;
+    writing_end& operator=(writing_end const&) = delete;
+
+    /// Makes sure that the cell at ring.position() may be written.
+    [[gnu::always_inline]] send_errc admit() noexcept {
+        if (mark_.is_child() || !open_) [[unlikely]] {
+            return refusal();
+        }
+        if (!gate_.open(ring.position())) [[unlikely]] {
+            return make_room(block_ns_);
+        }
+        return send_ok;
+    }
+    send_errc admit_for(std::uint64_t wait_ns) noexcept {
+        send_errc const refused = mark_.is_child() || !open_ ? refusal() : send_ok;
+        if (refused != send_ok || gate_.open(ring.position())) {
+            return refused;
+        }
+        return make_room(wait_ns);
+    }
+    /// Whether the cell at ring.position() may be written. Neither waits nor counts as a refusal,
+    /// and leaves an interrupt to a call that waits.
+    [[gnu::always_inline]] bool has_room() noexcept {
+        return gate_.open(ring.position()) || find_room();
+    }
+    /// Tells the readers. After commit().
+    [[gnu::always_inline]] void announce() noexcept {
+        if (hint_ != nullptr) [[unlikely]] {
+            // relaxed: a hint may be late, or equal to the one before it.
+            std_atomics::store(*hint_, static_cast<std::uint8_t>(ring.position()),
+                               std::memory_order_relaxed);
+        }
+        if (rings_ && bell_.ring_if_armed()) [[unlikely]] {
+            count_wake();
+        }
+    }
+
+    ring_writer<> ring;
+    /// Counts the rings that there have been: memory of an earlier one is not lent any more.
+    std::uint32_t rings_used = 0;
+
+    void interrupt() noexcept;
+    /// Neither closed nor a forked child's copy.
+    bool usable() const noexcept { return open_ && !mark_.is_child(); }
+    /// `forked` in a forked child, else `closed`.
+    send_errc refusal() const noexcept;
+
+  protected:
+    writing_end() = default;
+    virtual ~writing_end() = default;
+    /// `slots`: those who hold us up; they outlive this, as `control` does.
+    void use(writing_options const& options, gate<> const& ahead, ring_control& control,
+             reader_slot* slots, std::uint32_t slot_count) noexcept;
+    /// Says in the ring that no message follows (writing_end is closed afterwards).
+    void say_closed() noexcept;
+    bool interrupted() noexcept;
+    ring_control& control() const noexcept { return *control_; }
+    reader_slot* slots() const noexcept { return slots_; }
+
+    // What differs; all of it off the hot path.
+
+    /// Frees the place of a laggard that is proven to be nobody's any more. True: scan again.
+    virtual bool free_laggard(gate<>::laggard const& held_by) noexcept = 0;
+    /// Why waiting for room is in vain, although nothing was proven; send_ok: it is not.
+    virtual send_errc in_vain() noexcept = 0;
+    /// Whose life matters to a wait for this laggard, 0 for nobody's; may add words of its own.
+    virtual std::uint64_t life_of_laggard(gate<>::laggard const& held_by,
+                                          wait_list& words) noexcept = 0;
+
+    // Read for every message.
+    os::fork_mark mark_ = os::fork_mark::current();
+    bool open_ = false;
+    bool rings_ = true;
+    gate<> gate_;
+    bell_ringer<> bell_;
+    std::uint8_t* hint_ = nullptr; ///< where a receiver of many looks first
+    // Read less often than once per lap.
+    std::uint64_t block_ns_ = 0;
+    overflow overflow_ = overflow::drop_oldest;
+    waiting waiting_ = waiting::spin_then_park;
+    std::uint64_t spin_ns_ = 0;
+    ring_control* control_ = nullptr;
+    reader_slot* slots_ = nullptr;
+    std::uint32_t slot_count_ = 0;
+    std::uint64_t next_question_ns_ = 0; ///< when a laggard may next be asked whether it lives
+    std::shared_ptr<participant_core> participant_;
+    std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
+    std::uint32_t interrupts_seen_ = 0;
+
+  private:
+    [[gnu::noinline, gnu::cold]] void count_wake() noexcept;
+    [[gnu::noinline]] send_errc make_room(std::uint64_t wait_ns) noexcept;
+    [[gnu::noinline]] bool find_room() noexcept;
+    bool ask_laggards(gate<>::laggard& held_by) noexcept;
+    send_errc wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept;
+    void sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
+                        std::uint64_t& notice_backoff_ns) noexcept;
+};
+
+} // namespace partywall::inline v0::detail

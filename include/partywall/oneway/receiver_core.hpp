@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSL-1.0
+// The half of a receiver that does not depend on the message type. Users see receiver<T>. A source
+// is a lane that a sender has opened; finding them, their ends and freeing lanes are in src/oneway.
+//
+// Looking at many idle lanes has to be cheap: their next stamps are looked at through a packed list
+// of {where, what it would be}. Beyond 64 senders that list is left alone while the hints, a byte
+// per lane, do not change; it is gone through at every 1,024th look and before sleeping, because a
+// hint may be late, equal after 256 messages, or never stored.
+#pragma once
+
+#include <partywall/endpoint/reading_end.hpp>
+#include <partywall/export.hpp>
+#include <partywall/inbox/lanes_layout.hpp>
+#include <partywall/oneway/oneway_options.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace partywall::inline v0::detail {
+
+struct inbox_segment;
+
+class PARTYWALL_API receiver_core final : public reading_end {
+  public:
+    using handle = std::unique_ptr<receiver_core, closer>;
+
+    /// Nothing, and `why`, where it cannot be had.
+    static handle create(std::shared_ptr<participant_core> participant, std::string_view name,
+                         type_facts const& type, payload_shape const& shape,
+                         receiver_options const& options, failure<endpoint_errc>& why) noexcept;
+
+    /// Takes the next message, from each sender in turn. Never waits.
+    template <class Copy>
+    taken try_take() noexcept {
+        if (mark_.is_child()) [[unlikely]] {
+            return error(receive_errc::forked);
+        }
+        enter();
+        if (free_holds_ == 0) [[unlikely]] {
+            return error(receive_errc::too_many_samples);
+        }
+        taken event;
+        if (look_due_ && look_for_ends(event)) [[unlikely]] {
+            follow();
+            return event;
+        }
+        for (std::uint32_t round = 0;; ++round) {
+            taken t;
+            if (take_ready<Copy>(t)) [[likely]] {
+                return t;
+            }
+            if (nothing_new()) {
+                return error(receive_errc::empty);
+            }
+            bool const again = look_around(event, round < rounds_max);
+            follow();
+            if (!again) {
+                calm_ = event.error == receive_errc::empty;
+                return event;
+            }
+        }
+    }
+
+    /// Messages taken of, and senders that are attached.
+    std::string const& name() const noexcept { return name_; }
+    std::uint64_t incarnation() const noexcept { return entry_.incarnation; }
+    std::uint32_t senders_max() const noexcept;
+    result<void, failure<registry_errc>> set_metadata(metadata const& meta);
+
+  private:
+    /// A lane whose next message is looked for.
+    struct watched {
+        std::uint64_t const* stamp;
+        std::uint64_t ready; ///< what it is when the message is there; more if we were overtaken
+    };
+    static constexpr std::uint32_t looks_between_sweeps = 1024;
+    static constexpr std::size_t sources_without_hints = 64;
+
+    explicit receiver_core(std::shared_ptr<participant_core> participant);
+    ~receiver_core() override;
+    static result<handle, failure<endpoint_errc>>
+    make(std::shared_ptr<participant_core> participant, std::string_view name,
+         type_info const& type, payload_shape const& shape, receiver_options const& options);
+
+    template <class Copy>
+    bool take_ready(taken& t) noexcept {
+        if (watched_.size() > sources_without_hints && hints_ != nullptr) [[unlikely]] {
+            return take_hinted<Copy>(t);
+        }
+        std::size_t const count = watched_.size();
+        std::size_t i = next_;
+        for (std::size_t left = count; left != 0; --left) {
+            if (is_there(i)) {
+                next_ = i + 1 == count ? 0 : i + 1;
+                return take_from<Copy>(i, t);
+            }
+            i = i + 1 == count ? 0 : i + 1;
+        }
+        return false;
+    }
+    template <class Copy>
+    bool take_hinted(taken& t) noexcept {
+        if (sweep_ == 0) {
+            if (--looks_until_sweep_ == 0) {
+                sweep_ = watched_.size();
+            }
+        }
+        for (; sweep_ != 0; --sweep_) { // a message found goes first; the sweep goes on at the next
+            std::size_t const i = sweep_ - 1;
+            if (i < watched_.size() && is_there(i) && take_from<Copy>(i, t)) {
+                return true;
+            }
+            if (sweep_ == 1) {
+                looks_until_sweep_ = looks_between_sweeps;
+            }
+        }
+        std::size_t const i = find_hinted();
+        return i < watched_.size() && take_from<Copy>(i, t);
+    }
+    /// Whether the next cell of sources_[i] is ready, or says that we were overtaken.
+    [[gnu::always_inline]] bool is_there(std::size_t i) const noexcept {
+        // acquire: pairs with the release in ring_writer::publish().
+        std::uint64_t const stamp =
+            std_atomics::load(*watched_[i].stamp, std::memory_order_acquire);
+        return static_cast<std::int64_t>(stamp - watched_[i].ready) >= 0;
+    }
+    template <class Copy>
+    [[gnu::always_inline]] bool take_from(std::size_t i, taken& t) noexcept {
+        source& s = *sources_[i];
+        calm_ = false;
+        cell_state state = s.reader.look();
+        if (state == cell_state::lapped) [[unlikely]] {
+            jump(s);
+            state = s.reader.look();
+        }
+        bool const took = state == cell_state::ready && take<Copy>(s, t);
+        if (took) [[likely]] {
+            watch(i);
+        }
+        return took;
+    }
+    /// A source has moved on.
+    void watch(std::size_t i) noexcept {
+        std::uint64_t const position = sources_[i]->reader.position();
+        watched_[i] = {&sources_[i]->reader.geometry().stamp(position), ready_stamp(position)};
+    }
+    /// The sources have changed, or moved on by themselves.
+    void follow() noexcept;
+    /// Nobody came or closed, nothing of ours is to be done, and it is not yet time to look all the
+    /// same.
+    [[gnu::always_inline]] bool nothing_new() noexcept {
+        return calm_ && --calm_looks_ != 0 && !has_news();
+    }
+    std::size_t find_hinted() noexcept;
+
+    bool has_news() const noexcept override;
+    bool refresh() noexcept override;
+    void notice_ends(std::uint32_t polls) noexcept override;
+    void source_ended(source& s) noexcept override;
+    void give_back(source& s) noexcept override;
+    void let_go() noexcept override;
+    void gave_back() noexcept override;
+    bool report(taken& event) noexcept override;
+    void catch_up() noexcept override;
+    bool add_words(wait_list& words, bool& membarrier) noexcept override;
+    void after_sleep() noexcept override;
+
+    bool look_at_lane(std::uint32_t lane);
+    void attach(std::uint32_t lane, owner seen);
+    void free_lane(std::uint32_t lane, owner seen, std::uint64_t start) noexcept;
+    void free_after_deaths() noexcept;
+    void wake_senders() noexcept;
+    static result<void, failure<endpoint_errc>> check_name_is_free(participant_core& participant,
+                                                                   entry_info const& mine,
+                                                                   std::string_view doing);
+
+    struct lane_state {
+        std::uint64_t start = 0; ///< of the next sender; ours, whatever the segment says
+        owner seen;              ///< of who is read, or was and is not yet gone
+        source* from = nullptr;
+        bool held = false;            ///< read to the end, but samples of it are still out
+        bool waits_for_proof = false; ///< nothing of it is needed; its owner's death is not proven
+    };
+
+    std::uint32_t const* arrivals_ = nullptr;
+    std::uint8_t const* hints_ = nullptr; ///< nullptr: senders store none
+    std::vector<watched> watched_;        ///< of sources_[i]
+    std::uint32_t calm_looks_ = looks_between_sweeps;
+    std::uint32_t looks_until_sweep_ = looks_between_sweeps;
+    std::size_t sweep_ = 0; ///< lanes that the sweep has still to look at
+    std::uint32_t arrivals_seen_ = 0;
+    bool look_anyway_ = true;
+    std::uint32_t hint_lane_ = 0; ///< where find_hinted() begins
+    bool closing_ = false;
+    std::uint32_t waiting_for_proof_ = 0;
+    bell_sleeper<> bell_;
+    bool wakes_ = true;
+    std::vector<lane_state> lanes_;
+    std::vector<std::uint64_t> hints_seen_;    ///< those that were looked after, eight to a word
+    std::vector<std::uint32_t> index_of_lane_; ///< in sources_, +1; 0: none
+    std::unique_ptr<inbox_segment> segment_;
+    std::string name_;
+    entry_info entry_;
+    bool has_entry_ = false;
+};
+
+} // namespace partywall::inline v0::detail

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+// The half of a sender that does not depend on the message type. Users see sender<T>. A sender owns
+// a lane of its receiver's inbox; when the receiver ends it lets go of the lane, says so once, and
+// looks for a successor at every call that follows.
+#pragma once
+
+#include <partywall/endpoint/payload.hpp>
+#include <partywall/endpoint/writing_end.hpp>
+#include <partywall/export.hpp>
+#include <partywall/inbox/lanes_layout.hpp>
+#include <partywall/oneway/oneway_options.hpp>
+#include <partywall/os/robust_word.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace partywall::inline v0::detail {
+
+struct inbox_segment;
+
+class PARTYWALL_API sender_core final : public writing_end {
+  public:
+    /// Nothing, and `why`, where it cannot be had.
+    static std::unique_ptr<sender_core> create(std::shared_ptr<participant_core> participant,
+                                               std::string_view name, type_facts const& type,
+                                               payload_shape const& shape,
+                                               sender_options const& options,
+                                               failure<endpoint_errc>& why) noexcept;
+    ~sender_core() override;
+
+    /// Makes sure that the cell at ring.position() may be written, and that somebody is there to
+    /// read it.
+    [[gnu::always_inline]] send_errc admit() noexcept {
+        if (!attached() && !find_receiver()) [[unlikely]] {
+            return not_attached_;
+        }
+        send_errc const e = writing_end::admit();
+        return e >= send_errc::peer_died ? let_go(e) : e;
+    }
+    send_errc admit_for(std::uint64_t wait_ns) noexcept {
+        if (!attached() && !find_receiver()) {
+            return not_attached_;
+        }
+        send_errc const e = writing_end::admit_for(wait_ns);
+        return e >= send_errc::peer_died ? let_go(e) : e;
+    }
+
+    void close() noexcept;
+    /// Waits until a receiver is attached. send_ok, timed_out, interrupted, closed, forked, refused.
+    send_errc wait_for_receiver(std::uint64_t wait_ns) noexcept;
+
+    std::string const& receiver_name() const noexcept { return name_; }
+    std::uint64_t incarnation() const noexcept { return incarnation_; }
+    std::uint64_t receiver() const noexcept { return receiver_incarnation_; }
+    /// Messages that a receiver which has ended is not known to have taken.
+    std::uint64_t lost() const noexcept { return lost_; }
+    std::uint64_t sent() const noexcept;
+    std::string const& refusal() const noexcept { return refusal_; }
+    endpoint_errc refusal_code() const noexcept { return refusal_code_; }
+
+  private:
+    sender_core();
+    /// The receiver is there: neither closed nor dead, as far as anybody knows.
+    [[gnu::always_inline]] bool attached() const noexcept {
+        // relaxed, both: hints to look; what is concluded from them is checked again.
+        return inbox_ != nullptr &&
+               std_atomics::load(inbox_->closed, std::memory_order_relaxed) == 0 &&
+               (life_.word == nullptr || !os::robust_died_now(life_.word)) && open_;
+    }
+    [[gnu::noinline, gnu::cold]] bool find_receiver() noexcept;
+    [[gnu::noinline, gnu::cold]] send_errc let_go(send_errc why) noexcept;
+    send_errc ended() const noexcept;
+    failure<endpoint_errc> attach();
+    failure<endpoint_errc> take_lane(entry_info const& receiver);
+
+    bool free_laggard(gate<>::laggard const& held_by) noexcept override;
+    send_errc in_vain() noexcept override;
+    std::uint64_t life_of_laggard(gate<>::laggard const& held_by,
+                                  wait_list& words) noexcept override;
+
+    inbox_control const* inbox_ = nullptr; ///< nullptr: not attached
+    participant_core::life_view life_;
+    send_errc not_attached_ = send_errc::no_receiver;
+    std::uint32_t lane_ = 0;
+    owner lane_owner_;
+    std::uint64_t receiver_ticket_ = 0;
+    std::uint64_t receiver_incarnation_ = 0;
+    std::uint32_t epoch_seen_ = 0;
+    bool looked_ = false; ///< at the registry as it was at epoch_seen_
+    bool closed_ = false;
+    bool life_proof_ = false; ///< the receiver's death was proven, where it could not be noticed
+    std::uint64_t incarnation_ = 0;
+    std::uint64_t lost_ = 0;
+    std::uint64_t sent_before_ = 0; ///< to receivers that have ended
+    std::string name_;
+    type_info type_;
+    payload_shape shape_;
+    sender_options options_;
+    fence_pair fences_ = fence_pair::publisher;
+    std::unique_ptr<inbox_segment> segment_;
+    std::unique_ptr<inbox_segment> previous_; ///< a loan may still write there
+    std::string refusal_;
+    endpoint_errc refusal_code_{};
+};
+
+} // namespace partywall::inline v0::detail

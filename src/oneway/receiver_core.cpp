@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: BSL-1.0
+// A receiver's life: its name, its lanes, and senders that come, close and die.
+#include <partywall/oneway/receiver_core.hpp>
+
+#include "../endpoint/reading_wait.hpp"
+#include "inbox_segment.hpp"
+
+#include <partywall/inbox/lane.hpp>
+#include <partywall/name.hpp>
+#include <partywall/os/futex.hpp>
+#include <partywall/os/robust_word.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+namespace partywall::inline v0::detail {
+namespace {
+
+/// How long a name may stay undecided: its holder died and the kernel has still to take it apart,
+/// or somebody else is making up its mind about it.
+constexpr std::uint64_t undecided_max_ns = 5'000'000'000;
+constexpr std::uint64_t ask_first_ns = 50'000;
+constexpr std::uint64_t ask_last_ns = 10'000'000;
+
+std::string check_options(receiver_options const& o) {
+    if (o.samples_held_max == 0 || o.samples_held_max > samples_held_limit) {
+        return "samples_held_max " + std::to_string(o.samples_held_max) + " is not in 1.." +
+               std::to_string(samples_held_limit);
+    }
+    return o.spin_for.count() < 0 ? "spin_for is negative" : "";
+}
+
+} // namespace
+
+receiver_core::receiver_core(std::shared_ptr<participant_core> participant)
+    : reading_end(std::move(participant)) {}
+receiver_core::~receiver_core() = default;
+
+receiver_core::handle receiver_core::create(std::shared_ptr<participant_core> participant,
+                                            std::string_view name, type_facts const& type,
+                                            payload_shape const& shape,
+                                            receiver_options const& options,
+                                            endpoint_failure& why) noexcept {
+    return made_or_why<handle>(
+        why, [&] { return make(std::move(participant), name, type_of(type), shape, options); });
+}
+
+result<receiver_core::handle, endpoint_failure>
+receiver_core::make(std::shared_ptr<participant_core> participant, std::string_view name,
+                    type_info const& type, payload_shape const& shape,
+                    receiver_options const& options) {
+    std::string const doing = "cannot receive as '" + std::string(name) + "'";
+    if (participant->forked()) {
+        return fail(endpoint_errc::forked, doing + ": this is a forked child");
+    }
+    if (auto const ok = check_name(name); !ok) {
+        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, name));
+    }
+    if (std::string const bad = check_options(options); !bad.empty()) {
+        return fail(endpoint_errc::bad_option, doing + ": " + bad);
+    }
+    fence_pair const fences =
+        participant->publisher_may_omit_fence() ? fence_pair::sleeper : fence_pair::publisher;
+    auto plan = plan_inbox(doing, shape, options, type.fingerprint, fences);
+    if (!plan) {
+        return plan.error();
+    }
+    handle core(new receiver_core(std::move(participant)));
+    participant_core& me = *core->participant_;
+    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close});
+    core->name_ = name;
+    std::uint64_t const number = me.next_number();
+    if (number == 0) {
+        return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
+                                                         std::to_string(endpoints_max) +
+                                                         " endpoints: join again");
+    }
+    std::uint32_t const count = plan->constants.lane_count;
+    core->lanes_.resize(count);
+    core->index_of_lane_.resize(count);
+    core->hints_seen_.resize((count + 7) / 8);
+    core->watched_.reserve(count);
+    core->sources_.reserve(count);
+    core->detached_.reserve(2 * count);
+    for (lane_state& one : core->lanes_) {
+        one.start = options.start_position;
+    }
+    auto segment = create_inbox(me, number, *plan, doing);
+    if (!segment) {
+        return segment.error();
+    }
+    core->segment_ = std::make_unique<inbox_segment>(std::move(*segment));
+    inbox_segment& s = *core->segment_;
+    core->arrivals_ = &s.bell().arrivals;
+    core->hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
+    core->bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
+    core->wakes_ = options.wake == wake::sleepers;
+
+    entry_spec spec;
+    spec.kind = entry_kind::inbox;
+    spec.name = name;
+    spec.type = type;
+    spec.number = number;
+    spec.depth = plan->constants.cell_count;
+    spec.payload_bytes_max = plan->constants.payload_bytes_max;
+    spec.initial = health::starting;
+    spec.meta = options.metadata;
+    auto entry = me.add_entry(spec);
+    if (!entry) {
+        unlink_segment(me.dir(), {segment_kind::lanes, me.ticket(), number});
+        return from_registry(entry.error(), doing);
+    }
+    core->entry_ = std::move(*entry);
+    core->has_entry_ = true;
+    if (auto ok = check_name_is_free(me, core->entry_, doing); !ok) {
+        return ok.error();
+    }
+    if (auto ok = me.set_health(core->entry_, health::ready); !ok) {
+        return from_registry(ok.error(), doing);
+    }
+    return core;
+}
+
+/// Of several that come at the same time one gets the name: our entry is visible, and so is theirs
+/// before they look, so at least one of two sees the other. Who sees one in service, or an earlier
+/// one that is as undecided as we are, gives way; who sees a later one waits for it to give way.
+result<void, endpoint_failure> receiver_core::check_name_is_free(participant_core& participant,
+                                                                 entry_info const& mine,
+                                                                 std::string_view doing) {
+    std::uint64_t const until = os::monotonic_ns() + undecided_max_ns;
+    std::uint64_t ask_ns = ask_first_ns;
+    for (;;) {
+        std::uint32_t const& epoch = participant.epoch_word();
+        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        bool undecided = false;
+        for (entry_info const& e : participant.entries(entry_kind::inbox, mine.name)) {
+            if (e.incarnation == mine.incarnation || e.state == health::closed ||
+                participant.proven_dead(e.owner_ticket)) {
+                continue;
+            }
+            auto const life = participant.life_of(e.owner_ticket);
+            bool const dying =
+                life.word != nullptr && os::robust_owner_died(os::robust_value(life.word));
+            bool const later = e.state == health::starting && e.incarnation > mine.incarnation;
+            if ((!dying && !later) || os::monotonic_ns() >= until) {
+                return fail(endpoint_errc::name_taken, std::string(doing) + ": participant " +
+                                                           std::to_string(e.owner_ticket) +
+                                                           " does, and lives");
+            }
+            undecided = true;
+        }
+        if (!undecided) {
+            return {};
+        }
+        // Its entry changes the epoch; a death is proven without anybody saying so.
+        os::futex_wait({&epoch, seen, true}, os::monotonic_ns() + ask_ns);
+        ask_ns = std::min(2 * ask_ns, ask_last_ns);
+    }
+}
+
+std::uint32_t receiver_core::senders_max() const noexcept { return segment_->constants.lane_count; }
+
+result<void, failure<registry_errc>> receiver_core::set_metadata(metadata const& meta) {
+    return participant_->set_metadata(entry_, meta);
+}
+
+bool receiver_core::has_news() const noexcept {
+    // acquire: pairs with the release in the sender's ring_for_arrival().
+    return look_anyway_ ||
+           std_atomics::load(*arrivals_, std::memory_order_acquire) != arrivals_seen_;
+}
+
+bool receiver_core::refresh() noexcept {
+    bool changed = false;
+    look_anyway_ = false;
+    // acquire, before looking: who comes after the look changes it again.
+    arrivals_seen_ = std_atomics::load(*arrivals_, std::memory_order_acquire);
+    try {
+        for (std::uint32_t i = 0; i < lanes_.size(); ++i) {
+            changed = look_at_lane(i) || changed;
+        }
+    } catch (...) {
+        look_anyway_ = true; // out of memory: the next look tries again
+    }
+    free_after_deaths();
+    return changed;
+}
+
+bool receiver_core::look_at_lane(std::uint32_t index) {
+    lane_state& own = lanes_[index];
+    lane_header& h = segment_->lanes()[index];
+    if (own.from != nullptr) {
+        source& s = *own.from;
+        if (s.ending) {
+            return false;
+        }
+        // acquire: pairs with the release in writing_end::say_closed(): every message comes first.
+        bool const closed = std_atomics::load(h.control.closed, std::memory_order_acquire) != 0;
+        std::uint32_t const life = s.life.word != nullptr ? os::robust_value(s.life.word) : 0;
+        if (closed || os::robust_owner_died(life) ||
+            (!os::robust_is_held(life) && participant_->proven_dead(s.ticket))) {
+            mark_ended(s);
+        }
+        return s.ending;
+    }
+    if (own.held || own.waits_for_proof) {
+        return false;
+    }
+    owner const seen = owner_word<>::load(h.owner);
+    if (seen.phase() == slot_phase::ready && seen.ticket() != 0) {
+        attach(index, seen);
+        return true;
+    }
+    if (seen.phase() == slot_phase::filling && participant_->proven_dead(seen.ticket())) {
+        free_lane(index, seen, own.start + segment_->constants.cell_count);
+    }
+    return false;
+}
+
+void receiver_core::attach(std::uint32_t index, owner seen) {
+    lane_state& own = lanes_[index];
+    lane_header& h = segment_->lanes()[index];
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    bool const drops =
+        std_atomics::load(h.overflow, relaxed) == static_cast<std::uint32_t>(overflow::drop_oldest);
+    ring_geometry g = segment_->geometry(index);
+    g.start_position = own.start;
+    if (drops && !grow_holds(g.payload_bytes_max)) {
+        throw std::bad_alloc();
+    }
+    auto s = std::make_unique<source>();
+    s->ticket = seen.ticket();
+    s->number = index;
+    std::uint64_t const said = std_atomics::load(h.incarnation, relaxed);
+    s->incarnation = said >> 24 == seen.ticket() ? said : incarnation_of(seen.ticket(), 0);
+    s->lossless = !drops;
+    s->fences =
+        std_atomics::load(h.fences, relaxed) == static_cast<std::uint32_t>(fence_pair::sleeper)
+            ? fence_pair::sleeper
+            : fence_pair::publisher;
+    s->control = &h.control;
+    s->reader = ring_reader<>(g, own.start);
+    s->in_place_from = own.start;
+    s->counted_from = own.start;
+    s->flush_every = g.cell_count / 4;
+    s->seat = reader_seat<>(h.slot, h.control, owner_word<>::load(h.slot.owner),
+                            static_cast<fence_pair>(segment_->constants.fences));
+    s->seat.adopt(own.start);
+    s->life = participant_->life_of(s->ticket);
+    own.seen = seen;
+    own.from = s.get();
+    sources_.push_back(std::move(s)); // there is room: reserved
+    words_stale_ = true;
+    sources_seen_ += 1;
+}
+
+void receiver_core::follow() noexcept {
+    calm_looks_ = looks_between_sweeps;
+    watched_.resize(sources_.size());
+    std::fill(index_of_lane_.begin(), index_of_lane_.end(), 0U);
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+        watch(i);
+        index_of_lane_[sources_[i]->number] = static_cast<std::uint32_t>(i + 1);
+    }
+    if (next_ >= sources_.size()) {
+        next_ = 0;
+    }
+}
+
+/// The next lane whose hint has changed and that has a message; none: all of them.
+std::size_t receiver_core::find_hinted() noexcept {
+    auto const words = static_cast<std::uint32_t>(hints_seen_.size());
+    std::uint32_t const first = hint_lane_ / 8;
+    std::uint64_t const below = (std::uint64_t{1} << (hint_lane_ % 8 * 8)) - 1;
+    for (std::uint32_t k = 0; k <= words; ++k) {
+        std::uint32_t const w = (first + k) % words;
+        std::uint64_t now = 0;
+        // Eight single bytes, whose order among each other does not matter.
+        now = std_atomics::load(*reinterpret_cast<std::uint64_t const*>(hints_ + 8 * w),
+                                std::memory_order_acquire);
+        std::uint64_t changed = now ^ hints_seen_[w];
+        changed &= k == 0 ? ~below : k == words ? below : ~std::uint64_t{0};
+        while (changed != 0) {
+            auto const byte = static_cast<std::uint32_t>(std::countr_zero(changed)) / 8;
+            std::uint64_t const mask = std::uint64_t{0xff} << (8 * byte);
+            std::uint32_t const at = 8 * w + byte;
+            std::uint32_t const i = at < index_of_lane_.size() ? index_of_lane_[at] : 0;
+            if (i != 0 && is_there(i - 1)) {
+                hint_lane_ = (at + 1) % static_cast<std::uint32_t>(8 * words);
+                return i - 1;
+            }
+            // Looked after. What comes from now on changes it again.
+            hints_seen_[w] = (hints_seen_[w] & ~mask) | (now & mask);
+            changed &= ~mask;
+        }
+    }
+    return ~std::size_t{0};
+}
+
+/// Ends are looked for by refresh(): when a sender says that it closed, and at every slice.
+void receiver_core::notice_ends(std::uint32_t polls) noexcept {
+    look_anyway_ = look_anyway_ || polls > 1 || calm_looks_ == 0;
+}
+
+void receiver_core::source_ended(source& s) noexcept {
+    lane_state& own = lanes_[s.number];
+    own.from = nullptr;
+    own.start = s.reader.position() + segment_->constants.cell_count;
+    own.held = true; // until give_back()
+    std_atomics::store(segment_->control().received, segment_->control().received + s.received,
+                       std::memory_order_relaxed);
+    std_atomics::store(segment_->control().missed, segment_->control().missed + s.missed,
+                       std::memory_order_relaxed);
+}
+
+/// Nobody holds a message of the lane any more. Who closed in good order will not write again; for
+/// whoever died that has to be proven.
+void receiver_core::give_back(source& s) noexcept {
+    if (closing_) {
+        return; // the segment goes as a whole
+    }
+    lane_state& own = lanes_[s.number];
+    own.held = false;
+    if (s.dead || s.corrupt) {
+        waiting_for_proof_ += 1;
+        own.waits_for_proof = true;
+        look_anyway_ = true;
+    } else {
+        free_lane(static_cast<std::uint32_t>(s.number), own.seen, own.start);
+    }
+}
+
+void receiver_core::gave_back() noexcept {}
+
+void receiver_core::free_after_deaths() noexcept {
+    for (std::uint32_t i = 0; waiting_for_proof_ != 0 && i < lanes_.size(); ++i) {
+        lane_state& own = lanes_[i];
+        if (own.waits_for_proof && participant_->proven_dead(own.seen.ticket())) {
+            own.waits_for_proof = false;
+            waiting_for_proof_ -= 1;
+            free_lane(i, own.seen, own.start);
+        }
+    }
+}
+
+void receiver_core::free_lane(std::uint32_t index, owner seen, std::uint64_t start) noexcept {
+    lane_state& own = lanes_[index];
+    own.start = start;
+    own.seen = {};
+    inbox_control& control = segment_->control();
+    if (lane<>::free(segment_->lanes()[index], seen, participant_->ticket(), start)) {
+        std_atomics::store(control.lanes_freed, control.lanes_freed + 1, std::memory_order_relaxed);
+        participant_->bump_epoch(); // senders may wait for a lane
+    }
+}
+
+void receiver_core::let_go() noexcept {
+    closing_ = true;
+    if (segment_ == nullptr) {
+        return;
+    }
+    for (auto const& s : sources_) {
+        flush(*s); // what was taken is not lost
+    }
+    // release: the cursors come first. Pairs with the sender's look at `closed`, which is followed
+    // by an acquire of its cursor.
+    std_atomics::store(segment_->control().closed, std::uint32_t{1}, std::memory_order_release);
+    wake_senders();
+    if (has_entry_) {
+        (void)participant_->remove_entry(entry_);
+    }
+}
+
+/// Those that wait for room will not get it.
+void receiver_core::wake_senders() noexcept {
+    for (std::uint32_t i = 0; i < lanes_.size(); ++i) {
+        lane_header& h = segment_->lanes()[i];
+        if (!owner_word<>::load(h.owner).is_free()) {
+            std_atomics::store(h.slot.freed, h.slot.freed + 1, std::memory_order_release);
+            os::futex_wake(h.slot.freed, INT_MAX, true);
+        }
+    }
+}
+
+bool receiver_core::report(taken&) noexcept { return false; }
+
+void receiver_core::catch_up() noexcept { free_after_deaths(); }
+
+bool receiver_core::add_words(wait_list& words, bool& membarrier) noexcept {
+    inbox_control& control = segment_->control();
+    std_atomics::store(control.sleeps, control.sleeps + 1, std::memory_order_relaxed);
+    if (!sources_.empty() || waiting_for_proof_ != 0) {
+        words.peer_death_matters(); // looked for once per slice
+    }
+    if (!wakes_) {
+        words.cannot_rely_on_wakes();
+        return false;
+    }
+    bool const armed = bell_.prepare();
+    words.add_data(bell_.rung_word());
+    membarrier = armed && std::any_of(sources_.begin(), sources_.end(), [](auto const& s) {
+                     return s->fences == fence_pair::sleeper;
+                 });
+    return armed;
+}
+
+void receiver_core::after_sleep() noexcept {
+    os::futex_word const rung = bell_.rung_word();
+    // relaxed: a slice has ended, or somebody rang; if he rang just now he is found next time.
+    if (!wakes_ || std_atomics::load(*rung.address, std::memory_order_relaxed) == rung.expected) {
+        look_anyway_ = true;
+    }
+}
+
+} // namespace partywall::inline v0::detail

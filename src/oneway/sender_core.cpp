@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSL-1.0
+// A sender's life: finding its receiver, taking a lane, and what happens when the receiver ends.
+#include <partywall/oneway/sender_core.hpp>
+
+#include "inbox_segment.hpp"
+
+#include <partywall/inbox/lane.hpp>
+#include <partywall/name.hpp>
+#include <partywall/os/futex.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+namespace partywall::inline v0::detail {
+namespace {
+
+std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
+    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
+}
+
+std::string check_options(sender_options const& o) {
+    if (o.overflow != overflow::drop_oldest && o.overflow != overflow::block &&
+        o.overflow != overflow::reject) {
+        return "unknown overflow policy";
+    }
+    if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
+        return std::string(o.block_for.count() < 0 ? "block_for" : "spin_for") + " is negative";
+    }
+    return {};
+}
+
+/// So that the receiver looks at the lanes: now if it sleeps, at its next call otherwise.
+void ring_for_arrival(inbox_bell& bell) noexcept {
+    // acq_rel: the change of the lane before, and pairs with the acquire in has_news().
+    std_atomics::fetch_add(bell.arrivals, std::uint32_t{1}, std::memory_order_acq_rel);
+    std_atomics::fetch_add(bell.rung, std::uint32_t{1}, std::memory_order_acq_rel);
+    os::futex_wake(bell.rung, INT_MAX, true);
+}
+
+} // namespace
+
+sender_core::sender_core() = default;
+
+std::unique_ptr<sender_core> sender_core::create(std::shared_ptr<participant_core> participant,
+                                                 std::string_view name, type_facts const& type,
+                                                 payload_shape const& shape,
+                                                 sender_options const& options,
+                                                 endpoint_failure& why) noexcept {
+    using made = result<std::unique_ptr<sender_core>, endpoint_failure>;
+    return made_or_why<std::unique_ptr<sender_core>>(why, [&]() -> made {
+        std::string const doing = "cannot send to '" + std::string(name) + "'";
+        if (participant->forked()) {
+            return fail(endpoint_errc::forked, doing + ": this is a forked child");
+        }
+        if (auto const ok = check_name(name); !ok) {
+            return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, name));
+        }
+        if (std::string const bad = check_options(options); !bad.empty()) {
+            return fail(endpoint_errc::bad_option, doing + ": " + bad);
+        }
+        if (participant->domain_gone()) {
+            return fail(endpoint_errc::domain_gone,
+                        doing + ": domain '" + participant->domain() + "' was removed");
+        }
+        std::uint64_t const number = participant->next_number();
+        if (number == 0) {
+            return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
+                                                             std::to_string(endpoints_max) +
+                                                             " endpoints: join again");
+        }
+        std::unique_ptr<sender_core> core(new sender_core);
+        core->incarnation_ = incarnation_of(participant->ticket(), number);
+        core->fences_ =
+            participant->publisher_may_omit_fence() && options.fence == fencing::automatic
+                ? fence_pair::sleeper
+                : fence_pair::publisher;
+        core->participant_ = std::move(participant);
+        core->name_ = name;
+        core->type_ = type_of(type);
+        core->shape_ = shape;
+        core->options_ = options;
+        // Nobody there is no failure: a receiver may come later. One that cannot be used is.
+        if (!core->find_receiver() && core->not_attached_ == send_errc::refused) {
+            return fail(core->refusal_code_, core->refusal_);
+        }
+        return core;
+    });
+}
+
+sender_core::~sender_core() { close(); }
+
+void sender_core::close() noexcept {
+    if (mark_.is_child() || closed_) {
+        return;
+    }
+    closed_ = true;
+    if (inbox_ != nullptr) {
+        (void)let_go(send_errc::closed);
+    }
+    open_ = false;
+}
+
+std::uint64_t sender_core::sent() const noexcept {
+    return sent_before_ +
+           (inbox_ != nullptr ? ring.position() - ring.geometry().start_position : 0);
+}
+
+/// Called when nobody is attached, or whoever was has ended. True: somebody is.
+bool sender_core::find_receiver() noexcept {
+    if (mark_.is_child() || closed_) {
+        not_attached_ = mark_.is_child() ? send_errc::forked : send_errc::closed;
+        return false;
+    }
+    if (inbox_ != nullptr) {
+        not_attached_ = let_go(ended()); // said once; the next call looks for a successor
+        return false;
+    }
+    participant_->keep_notice();
+    // acquire, before looking: whoever comes after the look has changed it.
+    std::uint32_t const epoch =
+        std_atomics::load(participant_->epoch_word(), std::memory_order_acquire);
+    if (looked_ && epoch == epoch_seen_) {
+        return false;
+    }
+    epoch_seen_ = epoch;
+    looked_ = true;
+    not_attached_ = send_errc::no_receiver;
+    try {
+        endpoint_failure const why = attach();
+        if (why.code == endpoint_errc{}) {
+            return true;
+        }
+        // Its files went while we looked: it is not there any more.
+        if (why.code != endpoint_errc::no_receiver && why.code != endpoint_errc::domain_gone) {
+            not_attached_ = send_errc::refused;
+            refusal_ = why.message;
+            refusal_code_ = why.code;
+            looked_ = why.code != endpoint_errc::no_memory && why.code != endpoint_errc::system;
+        }
+    } catch (...) {
+        looked_ = false; // out of memory: the next call looks again
+    }
+    return false;
+}
+
+endpoint_failure sender_core::attach() {
+    auto const all = participant_->entries(entry_kind::inbox, name_);
+    entry_info const* newest = nullptr;
+    for (entry_info const& e : all) {
+        bool const usable = (e.state == health::ready || e.state == health::draining) &&
+                            !participant_->proven_dead(e.owner_ticket);
+        if (usable && (newest == nullptr || e.incarnation > newest->incarnation)) {
+            newest = &e;
+        }
+    }
+    if (newest == nullptr) {
+        return fail(endpoint_errc::no_receiver, "nobody receives as '" + name_ + "'");
+    }
+    return take_lane(*newest);
+}
+
+endpoint_failure sender_core::take_lane(entry_info const& e) {
+    std::string const doing = "cannot send to '" + name_ + "'";
+    auto s = attach_inbox(participant_->dir(), e, access::read_write);
+    if (!s) {
+        return s.error();
+    }
+    lanes_constants const& c = s->constants;
+    if (c.type_fingerprint != type_.fingerprint) {
+        return fail(endpoint_errc::type_mismatch, doing + ": this side has " + describe(type_) +
+                                                      ", the receiver of participant " +
+                                                      std::to_string(e.owner_ticket) + " has " +
+                                                      describe(e.type));
+    }
+    if ((c.variable_length != 0) != shape_.variable_length ||
+        c.payload_offset != shape_.payload_offset ||
+        (!shape_.variable_length && c.payload_bytes_max != shape_.payload_bytes_max)) {
+        return fail(endpoint_errc::corrupt,
+                    doing + ": the receiver's cells do not have the shape of its type");
+    }
+    auto segment = std::make_unique<inbox_segment>(std::move(*s));
+    participant_core::life_view life = participant_->life_of(e.owner_ticket);
+    // From here on nothing fails for want of memory: what is claimed is opened.
+    std::uint64_t const ticket = participant_->ticket();
+    owner mine;
+    // Senders begin to look in different places.
+    auto const first = static_cast<std::uint32_t>(ticket % c.lane_count);
+    std::uint32_t const index = lane<>::claim(segment->lanes(), c.lane_count, first, ticket, mine);
+    if (index == lane<>::none) {
+        return fail(endpoint_errc::no_lane,
+                    doing + ": its " + std::to_string(c.lane_count) + " lanes are taken");
+    }
+    lane_header& h = segment->lanes()[index];
+    ring_geometry g = segment->geometry(index);
+    lane<>::fill(h, g, incarnation_, static_cast<std::uint32_t>(options_.overflow), fences_);
+    ring = ring_writer<>(g);
+    rings_used += 1;
+    bool const gated = options_.overflow != overflow::drop_oldest;
+    use({options_.overflow, options_.block_for, options_.waiting, options_.spin_for,
+         c.wakes == static_cast<std::uint32_t>(wake::sleepers)},
+        gate<>(h.control, gated ? &h.slot : nullptr, 1, g.cell_count, g.start_position), h.control,
+        &h.slot, 1);
+    bell_ = bell_ringer<>::one_of_many(segment->control().arm, segment->bell().rung, fences_);
+    hint_ = c.hinted != 0 ? segment->hints() + index : nullptr;
+    if (!lane<>::open(h, mine)) {
+        return fail(endpoint_errc::corrupt, doing + ": somebody took a lane that was ours");
+    }
+    segment_ = std::move(segment);
+    inbox_ = &segment_->control();
+    life_ = std::move(life);
+    lane_ = index;
+    lane_owner_ = mine;
+    receiver_ticket_ = e.owner_ticket;
+    receiver_incarnation_ = e.incarnation;
+    life_proof_ = false;
+    open_ = true;
+    ring_for_arrival(segment_->bell());
+    participant_->bump_epoch(); // the receiver may wait for senders
+    return {};
+}
+
+/// Why the receiver that was attached is of no use any more.
+send_errc sender_core::ended() const noexcept {
+    // relaxed: as in attached().
+    bool const closed = std_atomics::load(inbox_->closed, std::memory_order_relaxed) != 0;
+    return closed ? send_errc::no_receiver : send_errc::peer_died;
+}
+
+/// Leaves the lane, whatever the reason; returns it.
+send_errc sender_core::let_go(send_errc why) noexcept {
+    if (inbox_ == nullptr) {
+        return why;
+    }
+    ring_geometry const& g = ring.geometry();
+    if (why != send_errc::closed) {
+        // What the receiver has given back it has taken; it gives back late, so this is the most
+        // that can be lost. Its word is only a number.
+        std::uint64_t const cursor =
+            std_atomics::load(slots()[0].cursor, std::memory_order_acquire);
+        std::uint64_t const behind = (cursor_at(ring.position()) - cursor) / 2;
+        lost_ += std::min({behind, g.cell_count, ring.position() - g.start_position});
+    }
+    sent_before_ += ring.position() - g.start_position;
+    say_closed();
+    ring_for_arrival(segment_->bell());
+    rings_used += 1;
+    hint_ = nullptr;
+    inbox_ = nullptr;
+    life_ = {};
+    looked_ = false;
+    previous_ = std::move(segment_);
+    return why;
+}
+
+send_errc sender_core::wait_for_receiver(std::uint64_t wait_ns) noexcept {
+    std::uint64_t const until = deadline_after(os::monotonic_ns(), wait_ns);
+    for (;;) {
+        std::uint32_t const& epoch = participant_->epoch_word();
+        // acquire, before looking: whoever comes after the look has changed it.
+        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        if (attached() || find_receiver()) {
+            return send_ok;
+        }
+        if (not_attached_ == send_errc::closed || not_attached_ == send_errc::forked ||
+            (not_attached_ == send_errc::refused && refusal_code_ != endpoint_errc::no_lane)) {
+            return not_attached_;
+        }
+        if (interrupted()) {
+            return send_errc::interrupted;
+        }
+        if (os::monotonic_ns() >= until) {
+            return send_errc::timed_out;
+        }
+        wait_list words;
+        words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+        words.add_data({&epoch, seen, true});
+        words.park(until);
+    }
+}
+
+/// The receiver's place is never anybody else's. But where there is no notice, ask for proof.
+bool sender_core::free_laggard(gate<>::laggard const&) noexcept {
+    if (life_.word == nullptr && participant_->proven_dead(receiver_ticket_)) {
+        life_proof_ = true;
+    }
+    return false;
+}
+
+send_errc sender_core::in_vain() noexcept {
+    return life_proof_ ? send_errc::peer_died : attached() ? send_ok : ended();
+}
+
+std::uint64_t sender_core::life_of_laggard(gate<>::laggard const&, wait_list&) noexcept {
+    return receiver_ticket_;
+}
+
+} // namespace partywall::inline v0::detail

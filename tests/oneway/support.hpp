@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the tests of this room share: the message of tests/topic, and an inbox to be tampered with.
+#pragma once
+
+#include <partywall/inbox/lanes_layout.hpp>
+#include <topic/support.hpp>
+
+namespace partywall::test {
+
+inline receiver_options lanes_of(std::uint64_t depth, std::uint32_t senders = 8) {
+    receiver_options options;
+    options.depth = depth;
+    options.senders_max = senders;
+    return options;
+}
+inline sender_options sending(overflow policy, std::chrono::nanoseconds block_for = 1h) {
+    sender_options options;
+    options.overflow = policy;
+    options.block_for = block_for;
+    return options;
+}
+
+inline void send_ticks(sender<tick>& to, std::uint64_t first, std::uint64_t count,
+                       std::uint64_t who = 0) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        auto const sent = to.send(tick::of(first + i, who));
+        ASSERT_TRUE(sent.has_value()) << "message " << first + i << ": " << to_string(sent.error());
+    }
+}
+
+/// Numbers of the whole messages that are there now.
+inline std::vector<std::uint64_t> take_all(receiver<tick>& from, receive_errc* event = nullptr) {
+    std::vector<std::uint64_t> numbers;
+    for (;;) {
+        auto const s = from.try_receive();
+        if (!s) {
+            if (event != nullptr) {
+                *event = s.error();
+            }
+            return numbers;
+        }
+        EXPECT_TRUE(s->whole());
+        numbers.push_back(s->number);
+    }
+}
+
+/// A receiver's segment, mapped writable as only a hostile process would.
+class tampered_inbox {
+  public:
+    tampered_inbox(participant const& as, std::string const& name)
+        : map_(attach(as, as.core()->entries(entry_kind::inbox, name).at(0))) {}
+
+    detail::lanes_segment& segment() const {
+        return *reinterpret_cast<detail::lanes_segment*>(map_.data());
+    }
+    detail::lane_header& lane(std::uint32_t index) const {
+        return reinterpret_cast<detail::lane_header*>(
+            map_.data() + detail::lane_headers_offset(segment().constants.lane_count))[index];
+    }
+    std::uint8_t& hint(std::uint32_t index) const {
+        return reinterpret_cast<std::uint8_t*>(map_.data() + detail::hints_offset)[index];
+    }
+    /// Of all lanes.
+    std::uint64_t& cell(std::uint32_t lane, std::uint64_t index) const {
+        return *reinterpret_cast<std::uint64_t*>(map_.data() + segment().constants.cells_offset +
+                                                 lane * segment().constants.lane_bytes +
+                                                 index * segment().constants.stride);
+    }
+    std::uint32_t used_lanes() const {
+        std::uint32_t used = 0;
+        for (std::uint32_t i = 0; i < segment().constants.lane_count; ++i) {
+            used += owner_word<>::load(lane(i).owner).is_free() ? 0 : 1;
+        }
+        return used;
+    }
+
+  private:
+    static mapping attach(participant const& as, entry_info const& e) {
+        return attach_segment(as.core()->dir(),
+                              {{segment_kind::lanes, e.owner_ticket, e.number},
+                               detail::lanes_layout_version,
+                               detail::lanes_fingerprint},
+                              access::read_write)
+            .value();
+    }
+    mapping map_;
+};
+
+} // namespace partywall::test
