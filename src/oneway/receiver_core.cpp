@@ -210,6 +210,7 @@ bool receiver_core::look_at_lane(std::uint32_t index) {
     owner const seen = owner_word<>::load(h.owner);
     if (seen.phase() == slot_phase::ready && seen.ticket() != 0) {
         attach(index, seen);
+        (void)look_at_lane(index); // it may have closed already, and will not say so again
         return true;
     }
     if (seen.phase() == slot_phase::filling && participant_->proven_dead(seen.ticket())) {

@@ -66,6 +66,7 @@ PARTYWALL_ROLE(oneway_receiver) {
             PARTYWALL_ROLE_CHECK(s && s->whole());
             got += std::to_string(s->number) + " ";
         }
+        PARTYWALL_ROLE_CHECK(!in->try_receive()); // finds nothing, and so gives everything back
         context.send(got);
     }
 }

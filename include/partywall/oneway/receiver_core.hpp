@@ -55,6 +55,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
             if (nothing_new()) {
                 return error(receive_errc::empty);
             }
+            calm_ = false; // until that look says so
             bool const again = look_around(event, round < rounds_max);
             follow();
             if (!again) {
