@@ -5,6 +5,7 @@
 
 #include <partywall/registry/life_layout.hpp>
 #include <partywall/registry/registry_layout.hpp>
+#include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_layout.hpp>
 
@@ -28,6 +29,7 @@ constexpr std::array layouts = {
     layout{"life", detail::life_layout_version, detail::life_layout_fingerprint},
     layout{"ring", detail::ring_layout_version, detail::ring_fingerprint},
     layout{"readers", detail::readers_layout_version, detail::readers_fingerprint},
+    layout{"lanes", detail::lanes_layout_version, detail::lanes_fingerprint},
 };
 
 std::string as_text() {
