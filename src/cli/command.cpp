@@ -30,6 +30,7 @@ int exit_code_of(endpoint_errc e) noexcept {
     case endpoint_errc::bad_option: return exit_usage;
     case endpoint_errc::domain_gone:
     case endpoint_errc::corrupt: return exit_unhealthy;
+    case endpoint_errc::no_receiver: return exit_not_found;
     case endpoint_errc::type_mismatch:
     case endpoint_errc::option_mismatch:
     case endpoint_errc::incompatible: return exit_incompatible;
@@ -40,6 +41,8 @@ int exit_code_of(endpoint_errc e) noexcept {
     case endpoint_errc::no_memory:
     case endpoint_errc::permission:
     case endpoint_errc::forked:
+    case endpoint_errc::name_taken:
+    case endpoint_errc::no_lane:
     case endpoint_errc::system: break;
     }
     return exit_failed;

@@ -95,7 +95,10 @@ class pump {
         case send_errc::interrupted: check_stopped(); break;
         case send_errc::too_large:
         case send_errc::closed:
-        case send_errc::forked: break;
+        case send_errc::forked:
+        case send_errc::peer_died: // these three are senders'
+        case send_errc::no_receiver:
+        case send_errc::refused: break;
         }
         fail(exit_failed, "message {} cannot be sent: {}", messages_, to_string(e));
     }
