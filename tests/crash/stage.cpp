@@ -5,6 +5,7 @@
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <sys/wait.h>
 
@@ -216,7 +217,11 @@ void stage::frozen() {
     if (!here_) {
         return;
     }
-    if (ticket != 0 && here_->me().core()->proven_dead(ticket)) {
+    // Who has left in good order gives its lock back last: then it is no participant any more.
+    auto const members = here_->me().snapshot().participants;
+    bool const member = std::any_of(members.begin(), members.end(),
+                                    [&](auto const& one) { return one.ticket == ticket; });
+    if (member && here_->me().core()->proven_dead(ticket)) {
         violation("a stopped participant was declared dead");
     }
     if (auto const report = here_->me().recover(); !what_.corpses && !report.nothing()) {
