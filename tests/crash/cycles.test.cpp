@@ -26,7 +26,7 @@ class CrashCycles : public testing::TestWithParam<char const*> {};
 // Files, slots, descriptors and mappings are compared in every round.
 TEST_P(CrashCycles, LeaveSurvivorsWithWhatTheyHadBefore) {
     watchdog::extend(4h);
-    unsigned const seed = std::random_device()();
+    unsigned const seed = run_seed();
     std::mt19937_64 random(seed);
     stage s(operation_named(GetParam()));
     std::uint64_t const rounds = count(20, 10'000);

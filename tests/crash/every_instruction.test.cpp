@@ -23,7 +23,7 @@ TEST_P(EveryInstruction, MayBeTheLastOfAProcess) {
     }
     std::uint64_t const total = s.instructions();
     std::uint64_t const tries = count(12, total);
-    unsigned const seed = std::random_device()();
+    unsigned const seed = run_seed();
     std::mt19937_64 random(seed);
     for (std::uint64_t i = 1; i <= tries && s.figures().violations < 10; ++i) {
         (void)s.round_stepped(tries == total ? i : 1 + random() % total);

@@ -30,7 +30,7 @@ std::vector<std::uint64_t> chosen(trap_record const& record, std::uint64_t total
                                   std::uint64_t wanted, bool ends) {
     std::vector<std::uint64_t> points;
     std::uint64_t const stride = total <= 2 * wanted ? 1 : total / wanted;
-    std::uint64_t const first = std::random_device()() % stride;
+    std::uint64_t const first = run_seed() % stride;
     for (std::uint64_t at = 1; at <= total; ++at) {
         bool const inside = at > 1 && at < total && continues(record.at(at - 1), record.at(at)) &&
                             continues(record.at(at), record.at(at + 1));

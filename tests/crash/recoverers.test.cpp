@@ -22,7 +22,7 @@ TEST(KilledRecoverers, AreRecoveredLikeAnybodyByTheThird) {
         (void)alone.round(trap_action::count, 0);
         points = alone.record().points;
     }
-    unsigned const seed = std::random_device()();
+    unsigned const seed = run_seed();
     std::printf("seed %u, %llu points each\n", seed, static_cast<unsigned long long>(points));
     std::mt19937_64 random(seed);
     stage s(operation_named("recover_after_a_recoverer"));

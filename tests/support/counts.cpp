@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <random>
 #include <string_view>
 
 namespace partywall::test {
@@ -10,6 +11,13 @@ namespace partywall::test {
 bool full_counts() {
     char const* const text = std::getenv("PARTYWALL_TEST_FULL");
     return text != nullptr && std::string_view(text) == "1";
+}
+
+std::uint32_t run_seed() {
+    if (char const* const text = std::getenv("PARTYWALL_TEST_SEED")) {
+        return static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
+    }
+    return full_counts() ? std::random_device()() : 1;
 }
 
 std::chrono::milliseconds scaled(std::chrono::milliseconds limit) {

@@ -17,6 +17,10 @@ inline std::uint64_t count(std::uint64_t quick, std::uint64_t full) {
     return full_counts() ? full : quick;
 }
 
+/// Where random choices begin: PARTYWALL_TEST_SEED if that is set, a new one for each run with full
+/// counts, and always the same with quick ones, so that a change is judged by its own merits.
+std::uint32_t run_seed();
+
 /// `limit` stretched by PARTYWALL_TEST_TIMEOUT_SCALE. For limits that only a broken test
 /// reaches: no test may assert that something took less than a time.
 std::chrono::milliseconds scaled(std::chrono::milliseconds limit);
