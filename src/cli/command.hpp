@@ -77,6 +77,8 @@ struct command {
 
 command make_pub(CLI::App& parent, common_options const& common);
 command make_sub(CLI::App& parent, common_options const& common);
+command make_send(CLI::App& parent, common_options const& common);
+command make_recv(CLI::App& parent, common_options const& common);
 command make_list(CLI::App& parent, common_options const& common);
 command make_clean(CLI::App& parent, common_options const& common);
 command make_version(CLI::App& parent, common_options const& common);

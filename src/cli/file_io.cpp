@@ -26,13 +26,6 @@ void wait_for(int fd, short events) {
     }
 }
 
-[[noreturn]] void output_failed(int error) {
-    if (error == EPIPE) {
-        fail(exit_failed, "whoever read the output has closed it");
-    }
-    fail(exit_failed, "cannot write to standard output: {}", std::strerror(error));
-}
-
 } // namespace
 
 void occupy_standard_streams() {
@@ -146,7 +139,29 @@ void line_reader::too_long() {
          line_ + 1, whole ? "" : "more than ", length, line_max_);
 }
 
-output::output() : buffer_(buffer_bytes) {}
+output::output() : name_("standard output"), fd_(STDOUT_FILENO), buffer_(buffer_bytes) {}
+
+output::output(std::string const& path)
+    : name_("'" + path + "'"),
+      fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)),
+      buffer_(buffer_bytes) {
+    if (fd_ < 0) {
+        fail(exit_failed, "cannot create {}: {}", name_, std::strerror(errno));
+    }
+}
+
+output::~output() {
+    if (fd_ >= 0 && fd_ != STDOUT_FILENO) {
+        ::close(fd_);
+    }
+}
+
+void output::failed(int error) const {
+    if (error == EPIPE) {
+        fail(exit_failed, "whoever read the output has closed it");
+    }
+    fail(exit_failed, "cannot write to {}: {}", name_, std::strerror(error));
+}
 
 void output::line(std::string_view text) {
     if (text.size() >= buffer_.size() - used_) {
@@ -179,15 +194,14 @@ void output::write(std::string_view text) {
 
 void output::write(std::span<iovec> parts) {
     while (!parts.empty()) {
-        ssize_t const written =
-            ::writev(STDOUT_FILENO, parts.data(), static_cast<int>(parts.size()));
+        ssize_t const written = ::writev(fd_, parts.data(), static_cast<int>(parts.size()));
         if (written < 0) {
             if (errno == EINTR) {
                 check_stopped();
             } else if (errno == EAGAIN) {
-                wait_for(STDOUT_FILENO, POLLOUT);
+                wait_for(fd_, POLLOUT);
             } else {
-                output_failed(errno);
+                failed(errno);
             }
             continue;
         }
@@ -206,8 +220,10 @@ void output::write(std::span<iovec> parts) {
 void output::close() {
     flush();
     // Some file systems report a full disk only here. Closed from the start: nothing was written.
-    if (::close(STDOUT_FILENO) != 0 && errno != EBADF && errno != EINTR) {
-        output_failed(errno);
+    int const fd = fd_;
+    fd_ = -1;
+    if (fd >= 0 && ::close(fd) != 0 && errno != EBADF && errno != EINTR) {
+        failed(errno);
     }
 }
 

@@ -62,10 +62,15 @@ class line_reader {
     std::uint64_t line_ = 0;
 };
 
-/// Standard output.
+/// Standard output, or a file.
 class output {
   public:
     output();
+    /// Creates or empties the file.
+    explicit output(std::string const& path);
+    ~output();
+    output(output const&) = delete;
+    output& operator=(output const&) = delete;
 
     /// Adds text and a newline; goes out when the buffer is full, or with flush().
     void line(std::string_view text);
@@ -77,6 +82,10 @@ class output {
     void close();
 
   private:
+    [[noreturn]] void failed(int error) const;
+
+    std::string name_;
+    int fd_;
     std::vector<char> buffer_;
     std::size_t used_ = 0;
 };

@@ -2,112 +2,24 @@
 // partywall pub: standard input or a file, line by line or block by block, to a topic.
 #include "command.hpp"
 #include "file_io.hpp"
+#include "pump.hpp"
 #include "signals.hpp"
 #include "stream_options.hpp"
 #include "units.hpp"
 
 #include <CLI/App.hpp>
 
-#include <map>
 #include <memory>
 #include <vector>
 
 namespace partywall::cli {
 namespace {
 
-std::map<std::string, overflow, std::less<>> const policies = {
-    {"drop_oldest", overflow::drop_oldest},
-    {"block", overflow::block},
-    {"reject", overflow::reject}};
-
 struct pub_options : stream_options {
     std::string file = "-";
     partywall::overflow policy = overflow::drop_oldest;
     std::uint64_t depth = 0;       ///< 0: the default of the mode
     std::uint64_t payload_max = 0; ///< 0: the default of the mode
-};
-
-class pump {
-  public:
-    pump(pub_options const& options, partywall::publisher<bytes>& to, input& from) noexcept
-        : options_(options), to_(to), from_(from) {}
-
-    void lines() {
-        line_reader reader(from_, to_.payload_bytes_max());
-        while (more()) {
-            auto const line = reader.next();
-            if (!line) {
-                return;
-            }
-            auto const sent = to_.send(*line);
-            account(sent ? send_errc{} : sent.error());
-        }
-    }
-
-    void blocks() {
-        std::size_t const most = static_cast<std::size_t>(*options_.block);
-        std::vector<std::byte> unsent;
-        while (more()) {
-            // A loan takes the oldest message away from readers of the past: not before there is
-            // something to put in its place.
-            from_.wait();
-            auto loan = to_.loan();
-            if (!loan) {
-                if (loan.error() == send_errc::full) {
-                    unsent.resize(most); // rejected is what the loan was for
-                    if (from_.read(unsent.data(), most) == 0) {
-                        return;
-                    }
-                }
-                account(loan.error());
-                continue;
-            }
-            std::size_t const got = from_.read((**loan).data(), most);
-            if (got == 0) {
-                return;
-            }
-            loan->resize(got);
-            auto const sent = loan->send();
-            account(sent ? send_errc{} : sent.error());
-        }
-    }
-
-    std::uint64_t rejected() const noexcept { return rejected_; }
-    std::uint64_t messages() const noexcept { return messages_; }
-
-  private:
-    bool more() const {
-        check_stopped();
-        return options_.count == 0 || messages_ < options_.count;
-    }
-
-    void account(send_errc e) {
-        messages_ += 1;
-        if (e == send_errc{}) {
-            return;
-        }
-        switch (e) {
-        case send_errc::full: rejected_ += 1; return;
-        case send_errc::timed_out:
-            fail(exit_failed,
-                 "message {} found no room{}: a lossless subscriber of '{}' does not keep up",
-                 messages_, within(options_), options_.topic);
-        case send_errc::interrupted: check_stopped(); break;
-        case send_errc::too_large:
-        case send_errc::closed:
-        case send_errc::forked:
-        case send_errc::peer_died: // these three are senders'
-        case send_errc::no_receiver:
-        case send_errc::refused: break;
-        }
-        fail(exit_failed, "message {} cannot be sent: {}", messages_, to_string(e));
-    }
-
-    pub_options const& options_;
-    partywall::publisher<bytes>& to_;
-    input& from_;
-    std::uint64_t messages_ = 0; ///< sent or rejected
-    std::uint64_t rejected_ = 0;
 };
 
 publisher_options ring_of(pub_options const& o) {
@@ -157,13 +69,12 @@ int run_pub(pub_options const& o, common_options const& common) {
     }
     interruptible const guard(*to);
     wait_for_subscribers(o, *to);
-    pump work(o, *to, from);
+    std::string const who = "a lossless subscriber of '" + o.topic + "'";
+    pump work(o, *to, from, who);
     o.block ? work.blocks() : work.lines();
     if (work.rejected() != 0) {
-        fail(exit_failed,
-             "{} of {} messages were rejected: a lossless subscriber of '{}' did not "
-             "keep up",
-             work.rejected(), work.messages(), o.topic);
+        fail(exit_failed, "{} of {} messages were rejected: {} did not keep up", work.rejected(),
+             work.messages(), who);
     }
     return exit_ok;
 }
@@ -180,20 +91,10 @@ command make_pub(CLI::App& parent, common_options const& common) {
     add_flag_with_size(app, "--block", o->block, block_bytes_default,
                        "Raw blocks of at most BYTES (default " + show_size(block_bytes_default) +
                            ") instead of lines: each read is a message");
-    auto const take_policy = [o](std::string const& text) {
-        auto const known = policies.find(text);
-        if (known == policies.end()) {
-            throw CLI::ValidationError("--policy",
-                                       "'" + text + "' is none of drop_oldest, block, reject");
-        }
-        o->policy = known->second;
-    };
-    app.add_option_function<std::string>(
-           "--policy", take_policy,
-           "What happens when a lossless subscriber still needs the oldest message: "
-           "drop_oldest (lossless subscribers are refused; the default), block (wait), or "
-           "reject (it is not sent; the command goes on, and ends with 1)")
-        ->type_name("POLICY");
+    add_policy(app, o->policy,
+               "What happens when a lossless subscriber still needs the oldest message: "
+               "drop_oldest (lossless subscribers are refused; the default), block (wait), or "
+               "reject (it is not sent; the command goes on, and ends with 1)");
     add_count(app, "--depth", o->depth,
               fmt::format("Messages that the ring holds, rounded up to a power of two (default {}; "
                           "with --block {})",

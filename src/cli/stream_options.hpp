@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What `pub` and `sub` have in common.
+// What `pub`, `sub`, `send` and `recv` have in common.
 #pragma once
 
 #include "command.hpp"
@@ -21,7 +21,7 @@ inline constexpr std::uint64_t line_bytes_default = 8 * 1024;
 inline constexpr std::uint64_t line_depth_default = 256;
 
 struct stream_options {
-    std::string topic;
+    std::string topic;                  ///< or the name of a receiver
     std::optional<std::uint64_t> block; ///< raw blocks of that size; lines without
     std::uint64_t count = 0;            ///< 0: no limit
     std::uint64_t wait_for = 0;
@@ -36,7 +36,13 @@ struct stream_options {
 /// The end of a sentence: " within 5 s".
 std::string within(stream_options const& options);
 
-void add_stream_options(CLI::App& app, stream_options& options);
+/// `positional`: what the name is called, and what is said of it.
+void add_stream_options(CLI::App& app, stream_options& options,
+                        std::string const& positional = "TOPIC",
+                        std::string const& help = "Name of the topic, such as market/eurusd");
+
+/// --policy POLICY.
+void add_policy(CLI::App& app, overflow& policy, std::string const& help);
 
 /// Joins the domain as `options.name`, or fails.
 participant join_as(stream_options const& options, common_options const& common);

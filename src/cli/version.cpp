@@ -3,9 +3,9 @@
 #include "command.hpp"
 #include "file_io.hpp"
 
+#include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/registry/life_layout.hpp>
 #include <partywall/registry/registry_layout.hpp>
-#include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_layout.hpp>
 

@@ -276,7 +276,8 @@ std::uint32_t state::unlink_files(std::uint64_t owner_ticket, std::uint64_t numb
         return 0;
     }
     std::uint32_t files = 0;
-    for (segment_kind const kind : {segment_kind::ring, segment_kind::readers, segment_kind::lanes}) {
+    for (segment_kind const kind :
+         {segment_kind::ring, segment_kind::readers, segment_kind::lanes}) {
         files += unlink_segment(where, {kind, owner_ticket, number}) == 0 ? 1 : 0;
     }
     return files;

@@ -15,10 +15,8 @@ struct kind_name {
     int numbers; ///< how many follow: ticket, number
 };
 constexpr kind_name kind_names[] = {
-    {segment_kind::registry, "registry", 0},
-    {segment_kind::life, "life", 1},
-    {segment_kind::ring, "ring", 2},
-    {segment_kind::readers, "readers", 2},
+    {segment_kind::registry, "registry", 0}, {segment_kind::life, "life", 1},
+    {segment_kind::ring, "ring", 2},         {segment_kind::readers, "readers", 2},
     {segment_kind::lanes, "lanes", 2},
 };
 

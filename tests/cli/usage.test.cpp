@@ -57,11 +57,11 @@ TEST_F(Usage, HelpGoesToStandardOutputAndNamesWhatTheReferenceNames) {
     ASSERT_NE(reference, "");
     std::set<std::string> commands{""};
     finished const all = partywall({"--help"});
-    std::regex const command("\n  (pub|sub|list|clean|version) ");
+    std::regex const command("\n  (pub|sub|send|recv|list|clean|version) ");
     for (std::sregex_iterator at(all.out.begin(), all.out.end(), command), end; at != end; ++at) {
         commands.insert((*at)[1]);
     }
-    EXPECT_EQ(commands.size(), 6U);
+    EXPECT_EQ(commands.size(), 8U);
     for (std::string const& name : commands) {
         finished const help =
             partywall(name.empty() ? arguments{"--help"} : arguments{name, "--help"});

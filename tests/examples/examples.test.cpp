@@ -9,7 +9,12 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace partywall::test {
 namespace {
@@ -100,6 +105,49 @@ TEST_F(Examples, StoppingEndsACallThatWouldBlockForAnHour) {
     patient.kill(SIGINT);
     expect_success(patient);
     expect_nothing_left();
+}
+
+// Real log lines, if the machine has any that we may read; else text that every machine has.
+TEST_F(Examples, OneLogHasEveryLineOfEveryProgramThoughOneIsKilled) {
+    std::string source = "/var/log/dpkg.log";
+    if (!std::ifstream(source).good()) {
+        source = "/etc/services";
+    }
+    std::vector<std::string> said;
+    std::ifstream file(source);
+    for (std::string line; std::getline(file, line);) {
+        said.push_back(line.substr(0, 1000));
+    }
+    ASSERT_FALSE(said.empty()) << source;
+    std::string const log = root.path() + "/log";
+    {
+        program keeper("10_one_log_keeper", {log, "4"}, root);
+        keeper.expect("keeping");
+        program dies("10_one_log_worker", {source, "stay"}, root);
+        std::vector<std::unique_ptr<program>> others;
+        for (int i = 0; i < 3; ++i) {
+            others.push_back(std::make_unique<program>("10_one_log_worker",
+                                                       std::vector<std::string>{source}, root));
+        }
+        dies.expect("said everything");
+        dies.kill(SIGKILL);
+        for (auto& one : others) {
+            expect_success(*one);
+        }
+        expect_success(keeper);
+        EXPECT_THAT(keeper.output(), HasSubstr("one was killed"));
+    }
+    std::map<std::string, std::vector<std::string>> of;
+    std::ifstream kept(log);
+    for (std::string line; std::getline(kept, line);) {
+        std::size_t const space = line.find(' ');
+        of[line.substr(0, space)].push_back(line.substr(space + 1));
+    }
+    EXPECT_EQ(of.size(), 4u);
+    for (auto const& [who, lines] : of) {
+        EXPECT_TRUE(lines == said) << "of program " << who;
+    }
+    ASSERT_EQ(std::remove(log.c_str()), 0);
 }
 
 } // namespace

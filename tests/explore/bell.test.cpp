@@ -121,6 +121,87 @@ TEST(Bell, LosesOneWithoutTheFenceOfThePublisher) {
     EXPECT_NE(result.violation, "");
 }
 
+// ---- several ringers ----------------------------------------------------------------------------
+
+/// An inbox: two senders with a lane each, one receiver, one bell.
+struct inbox_words {
+    std::uint64_t data[2] = {0, 0};
+    std::uint32_t arm = 0;
+    std::uint32_t rung = 0;
+};
+
+void ring_one_of_many(inbox_words& words, std::size_t lane, std::uint64_t messages,
+                      fence_pair pair) {
+    ringer bell = ringer::one_of_many(words.arm, words.rung, pair);
+    for (std::uint64_t i = 1; i <= messages; ++i) {
+        explored_atomics::store(words.data[lane], i, std::memory_order_release);
+        bell.ring_if_armed();
+    }
+}
+
+void wait_for_both(machine& run, inbox_words& words, std::uint64_t first, std::uint64_t second,
+                   fence_pair pair) {
+    sleeper bell(words.arm, words.rung);
+    std::uint64_t taken[2] = {0, 0};
+    auto const there = [&] {
+        bool more = false;
+        for (std::size_t lane = 0; lane < 2; ++lane) {
+            std::uint64_t const seen =
+                explored_atomics::load(words.data[lane], std::memory_order_acquire);
+            more = more || seen != taken[lane];
+            taken[lane] = seen;
+        }
+        return more;
+    };
+    while (taken[0] != first || taken[1] != second) {
+        if (there()) {
+            continue;
+        }
+        if (bell.prepare()) {
+            if (pair == fence_pair::sleeper) {
+                run.heavy_fence();
+            } else {
+                explored_atomics::fence(std::memory_order_seq_cst);
+            }
+        }
+        if (there()) {
+            continue;
+        }
+        run.sleep_while(words.rung, bell.rung_word().expected);
+    }
+}
+
+/// So many messages of each.
+outcome explore_inbox(fence_pair pair, std::uint64_t first, std::uint64_t second,
+                      std::function<void(access&)> const& mutate = {}) {
+    machine run;
+    inbox_words words;
+    auto const result = run.explore(
+        [&] {
+            scenario s;
+            s.threads = {[&] { wait_for_both(run, words, first, second, pair); },
+                         [&] { ring_one_of_many(words, 0, first, pair); },
+                         [&] { ring_one_of_many(words, 1, second, pair); }};
+            s.at_end = [](bool stuck) { return stuck ? "asleep beside its data" : ""; };
+            return s;
+        },
+        mutate);
+    std::cout << "executions " << result.executions << ", states " << result.states << "\n";
+    return result;
+}
+
+TEST(BellOfManyRingers, LosesNoWakeUp) {
+    for (fence_pair const pair : {fence_pair::publisher, fence_pair::sleeper}) {
+        expect_proof(explore_inbox(pair, 1, test::count(2, 3)));
+    }
+}
+
+TEST(BellOfManyRingers, LosesOneWithoutTheFenceOfTheSleeper) {
+    auto const result = explore_inbox(
+        fence_pair::sleeper, 1, 2, [](access& a) { a.skip = is_full_fence(a) && a.thread == 0; });
+    EXPECT_NE(result.violation, "");
+}
+
 /// A gated writer that sleeps until a reader gives room.
 struct room {
     detail::ring_control control;

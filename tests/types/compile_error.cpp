@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Does not compile, and says why: one CASE per refusal. CASE 0 compiles, so that the others fail
 // for their reason only.
-#include <partywall/message_traits.hpp>
 #include <partywall/endpoint/payload.hpp>
+#include <partywall/message_traits.hpp>
 
 #include <string>
 #include <string_view>

@@ -55,6 +55,10 @@ class sender : public writing_handle<T, detail::sender_core> {
     /// taken: they give back late, so that is the most that can be lost.
     std::uint64_t sent() const noexcept { return this->core_ ? this->core_->sent() : 0; }
     std::uint64_t lost() const noexcept { return this->core_ ? this->core_->lost() : 0; }
+    /// Longest message that the receiver that is attached takes; 0: there is none.
+    std::uint64_t payload_bytes_max() const noexcept {
+        return this->core_ ? this->core_->payload_bytes_max() : 0;
+    }
     /// Tells this sender from every other, dead ones included: sample::sender().
     std::uint64_t incarnation() const noexcept {
         return this->core_ ? this->core_->incarnation() : 0;

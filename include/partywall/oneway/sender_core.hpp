@@ -52,6 +52,9 @@ class PARTYWALL_API sender_core final : public writing_end {
     send_errc wait_for_receiver(std::uint64_t wait_ns) noexcept;
 
     std::string const& receiver_name() const noexcept { return name_; }
+    std::uint64_t payload_bytes_max() const noexcept {
+        return inbox_ != nullptr ? ring.geometry().payload_bytes_max : 0;
+    }
     std::uint64_t incarnation() const noexcept { return incarnation_; }
     std::uint64_t receiver() const noexcept { return receiver_incarnation_; }
     /// Messages that a receiver which has ended is not known to have taken.

@@ -25,7 +25,13 @@
 namespace partywall::inline v0 {
 
 /// What a segment is for. The numbers are part of the layout: never renumber.
-enum class segment_kind : std::uint32_t { registry = 1, life = 2, ring = 3, readers = 4, lanes = 5 };
+enum class segment_kind : std::uint32_t {
+    registry = 1,
+    life = 2,
+    ring = 3,
+    readers = 4,
+    lanes = 5
+};
 
 /// "partywal" in memory. Read on a machine of the other byte order it is another number.
 inline constexpr std::uint64_t segment_magic = 0x6c61'7779'7472'6170;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+// `send` and `recv`: files, lines and deaths on their way to the one receiver.
+#include "fixture.hpp"
+
+#include "support/counts.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+namespace partywall::test {
+namespace {
+
+class OneWayCommand : public Command {
+  protected:
+    /// Lines that say whose they are.
+    std::string lines_of(char tag, std::uint64_t count) const {
+        std::string all;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            all += tag + std::to_string(i) + std::string(i % 61, '.') + '\n';
+        }
+        return all;
+    }
+    scratch_files files_;
+};
+
+TEST_F(OneWayCommand, MovesAFileBitForBit) {
+    for (std::size_t const bytes : {0UL, 1UL, 131'072UL, 5'000'011UL}) {
+        std::string content(bytes, '\0');
+        for (std::size_t i = 0; i < bytes; ++i) {
+            content[i] = static_cast<char>(i * 2654435761U >> 13);
+        }
+        write_file(files_ / "big", content);
+        tool recv(root(), {"recv", "x", "--block"}, to_file(files_ / "copy"));
+        finished const send = partywall({"send", "x", "--block", "--file", files_ / "big"});
+        EXPECT_EQ(send.status, exited(0)) << send.err;
+        EXPECT_EQ(recv.wait(), exited(0)) << recv.err();
+        EXPECT_TRUE(read_file(files_ / "copy") == content) << bytes;
+        EXPECT_EQ(recv.err() + send.err, "");
+        expect_nothing_left();
+    }
+}
+
+TEST_F(OneWayCommand, SplitsWhatSeveralSendIntoAFileForEach) {
+    for (arguments const& mode : {arguments{}, arguments{"--block=4K"}}) {
+        std::filesystem::create_directory(files_ / "split");
+        arguments receive{"recv", "x", "--split", files_ / "split", "--wait-for", "3"};
+        receive.insert(receive.end(), mode.begin(), mode.end());
+        tool recv(root(), receive);
+        std::vector<std::unique_ptr<tool>> senders;
+        std::multiset<std::string> sent;
+        for (char const tag : {'a', 'b', 'c'}) {
+            std::string const file = files_ / std::string(1, tag);
+            write_file(file, lines_of(tag, count(5'000, 200'000)));
+            sent.insert(read_file(file));
+            arguments send{"send", "x", "--file", file};
+            send.insert(send.end(), mode.begin(), mode.end());
+            senders.push_back(std::make_unique<tool>(root(), send));
+        }
+        for (auto& one : senders) {
+            EXPECT_EQ(one->wait(), exited(0)) << one->err();
+        }
+        EXPECT_EQ(recv.wait(), exited(0)) << recv.err();
+        EXPECT_EQ(recv.out(), "");
+        std::multiset<std::string> got;
+        for (auto const& file : std::filesystem::directory_iterator(files_ / "split")) {
+            got.insert(read_file(file.path()));
+        }
+        EXPECT_TRUE(got == sent);
+        std::filesystem::remove_all(files_ / "split");
+        expect_nothing_left();
+    }
+}
+
+TEST_F(OneWayCommand, WaitsForItsReceiverButNotForEver) {
+    finished const nobody = partywall({"send", "x", "--timeout", "50ms"}, "line\n");
+    EXPECT_EQ(nobody.status, exited(3));
+    EXPECT_EQ(nobody.err, "partywall: nobody receives as 'x' within 50 ms\n");
+    finished const alone = partywall({"recv", "x", "--timeout", "50ms"});
+    EXPECT_EQ(alone.status, exited(3));
+    EXPECT_EQ(alone.err, "partywall: no sender to 'x' came within 50 ms\n");
+    tool send(root(), {"send", "x"}, from_pipe());
+    await_joined(send);
+    tool recv(root(), {"recv", "x"});
+    send.write("here\n");
+    send.close_in();
+    EXPECT_EQ(send.wait(), exited(0)) << send.err();
+    EXPECT_EQ(recv.wait(), exited(0)) << recv.err();
+    EXPECT_EQ(recv.out(), "here\n");
+    expect_nothing_left();
+}
+
+TEST_F(OneWayCommand, TheNameIsOneReceivers) {
+    tool recv(root(), {"recv", "x"});
+    eventually([&] { return !entries("x").empty() && entries("x")[0].state == health::ready; });
+    finished const second = partywall({"recv", "x"});
+    EXPECT_EQ(second.status, exited(1));
+    EXPECT_THAT(second.err, has("cannot receive as 'x'"));
+    recv.kill(SIGINT);
+    EXPECT_EQ(recv.wait(), exited(130));
+    expect_nothing_left();
+}
+
+TEST_F(OneWayCommand, EndsWith1WhenTheOtherSideDies) {
+    {
+        tool recv(root(), {"recv", "x", "--depth", "4"});
+        tool send(root(), {"send", "x"}, from_pipe());
+        send.write("1\n");
+        eventually([&] { return recv.out() == "1\n"; });
+        recv.stop();
+        send.write("2\n3\n4\n5\n6\n7\n8\n9\n");
+        await_asleep(send);
+        recv.kill(SIGKILL);
+        EXPECT_EQ(recv.wait(), killed_by(SIGKILL));
+        EXPECT_EQ(send.wait(), exited(1));
+        EXPECT_THAT(send.err(), has("the receiver of 'x' died"));
+    }
+    tool recv(root(), {"recv", "x"});
+    tool send(root(), {"send", "x"}, from_pipe());
+    send.write("1\n2\nhalf a line");
+    eventually([&] { return recv.out() == "1\n2\n"; });
+    send.kill(SIGKILL);
+    EXPECT_EQ(send.wait(), killed_by(SIGKILL));
+    EXPECT_EQ(recv.wait(), exited(1));
+    EXPECT_EQ(recv.err(), "partywall: a sender to 'x' died; what it sent has been delivered\n");
+    EXPECT_EQ(recv.out(), "1\n2\n");
+}
+
+TEST_F(OneWayCommand, RejectsAndCountsWhatAReceiverDidNotTake) {
+    tool recv(root(), {"recv", "x", "--depth", "4"});
+    eventually([&] { return !entries("x").empty() && entries("x")[0].state == health::ready; });
+    recv.stop();
+    finished const send = partywall({"send", "x", "--policy", "reject"}, "1\n2\n3\n4\n5\n6\n7\n");
+    EXPECT_EQ(send.status, exited(1));
+    EXPECT_THAT(send.err,
+                has("3 of 7 messages were rejected: the receiver of 'x' did not keep up"));
+    recv.resume();
+    EXPECT_EQ(recv.wait(), exited(0)) << recv.err();
+    EXPECT_EQ(recv.out(), "1\n2\n3\n4\n");
+}
+
+TEST_F(OneWayCommand, RefusesWhatMakesNoSense) {
+    EXPECT_EQ(partywall({"recv", "x", "--senders", "1025"}).status, exited(2));
+    EXPECT_EQ(partywall({"recv", "x", "--senders", "2", "--wait-for", "3"}).status, exited(2));
+    EXPECT_EQ(partywall({"recv", "x", "--history", "3"}).status, exited(2)) << "there is none";
+    EXPECT_EQ(partywall({"recv", "x", "--split", "/no/such/directory"}).status, exited(1));
+    EXPECT_EQ(partywall({"send", "x", "--policy", "sometimes"}).status, exited(2));
+    EXPECT_THAT(root_.leftovers(), testing::IsEmpty()); // before anybody could see it
+    EXPECT_EQ(partywall({"send", "a//b"}).status, exited(2));
+    expect_nothing_left();
+}
+
+} // namespace
+} // namespace partywall::test
