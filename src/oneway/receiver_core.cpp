@@ -249,6 +249,14 @@ void receiver_core::attach(std::uint32_t index, owner seen) {
                             static_cast<fence_pair>(segment_->constants.fences));
     s->seat.adopt(own.start);
     s->life = participant_->life_of(s->ticket);
+    if (hints_ != nullptr) {
+        // Its hint may have been passed over while nobody read the lane: as if it had just changed.
+        std::uint8_t const now = std_atomics::load(hints_[index], std::memory_order_relaxed);
+        auto const shift = 8 * (index % 8);
+        std::uint64_t& word = hints_seen_[index / 8];
+        word = (word & ~(std::uint64_t{0xff} << shift)) |
+               std::uint64_t{static_cast<std::uint8_t>(~now)} << shift;
+    }
     own.seen = seen;
     own.from = s.get();
     sources_.push_back(std::move(s)); // there is room: reserved

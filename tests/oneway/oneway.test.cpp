@@ -363,6 +363,18 @@ TEST(ManyLanes, AreAllReadAlthoughOnlyHintsAreLookedAt) {
     EXPECT_EQ(in.received(), 3u * 4 * 1024);
 }
 
+TEST(ManyLanes, OfNewcomersAreReadAtTheNextLook) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(4, 256)).value();
+    std::vector<sender<tick>> senders;
+    for (std::uint64_t i = 0; i < 256; ++i) {
+        senders.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
+        send_ticks(senders.back(), i, 1);
+        EXPECT_EQ(take_all(in), numbers(i, 1)) << "of sender " << i;
+    }
+}
+
 TEST(ManyLanes, WithoutAHintAreFoundByTheSweep) {
     scratch_root root;
     participant me = joined(root.path());
