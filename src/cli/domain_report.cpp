@@ -21,29 +21,32 @@ bool still_there(registry_view const& view, entry_info const& entry) {
     });
 }
 
-/// Nothing: it left while we looked.
-std::optional<publisher_report> read_publisher(registry_view const& view, entry_info const& entry,
-                                               bool alive) {
-    publisher_report p{entry, alive, std::nullopt, {}};
-    auto stats = read_topic_stats(view.dir(), entry);
+/// A publisher_report or a receiver_report. Nothing: it left while we looked.
+template <class Report, class Read>
+std::optional<Report> read_endpoint(registry_view const& view, entry_info const& entry, bool alive,
+                                    Read read) {
+    Report one{entry, alive, std::nullopt, {}};
+    auto stats = read(view.dir(), entry);
     if (stats) {
-        p.stats = std::move(*stats);
-        return p;
+        one.stats = std::move(*stats);
+        return one;
     }
     if (!still_there(view, entry)) {
         return std::nullopt;
     }
-    p.problem = stats.error().message;
-    return p;
+    one.problem = stats.error().message;
+    return one;
 }
 
 } // namespace
 
 bool domain_report::healthy() const {
-    return std::all_of(topics.begin(), topics.end(), [](topic_report const& t) {
-        return std::all_of(t.publishers.begin(), t.publishers.end(),
-                           [](publisher_report const& p) { return p.stats.has_value(); });
-    });
+    return std::all_of(receivers.begin(), receivers.end(),
+                       [](receiver_report const& r) { return r.stats.has_value(); }) &&
+           std::all_of(topics.begin(), topics.end(), [](topic_report const& t) {
+               return std::all_of(t.publishers.begin(), t.publishers.end(),
+                                  [](publisher_report const& p) { return p.stats.has_value(); });
+           });
 }
 
 domain_report read_domain(registry_view const& view) {
@@ -58,10 +61,16 @@ domain_report read_domain(registry_view const& view) {
     std::map<std::string, topic_report> topics;
     for (entry_info const& e : snapshot.entries) {
         bool const alive = !view.proven_dead(e.owner_ticket);
+        if (e.kind == entry_kind::inbox) {
+            if (auto r = read_endpoint<receiver_report>(view, e, alive, read_inbox_stats)) {
+                report.receivers.push_back(std::move(*r));
+            }
+            continue;
+        }
         topic_report& topic = topics[e.name];
         if (e.kind == entry_kind::topic_subscription) {
             topic.subscriptions.push_back({e, alive});
-        } else if (auto p = read_publisher(view, e, alive)) {
+        } else if (auto p = read_endpoint<publisher_report>(view, e, alive, read_topic_stats)) {
             topic.publishers.push_back(std::move(*p));
         }
     }
@@ -71,6 +80,8 @@ domain_report read_domain(registry_view const& view) {
             report.topics.push_back(std::move(topic));
         }
     }
+    std::sort(report.receivers.begin(), report.receivers.end(),
+              [](auto const& a, auto const& b) { return a.entry.name < b.entry.name; });
     report.files = read_files(view.dir());
     for (file_report const& f : report.files) {
         report.bytes_total += f.bytes;

@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 
+#include <partywall/oneway/inbox_stats.hpp>
 #include <partywall/topic/topic_stats.hpp>
 
 #include <cstdint>
@@ -25,6 +26,13 @@ struct subscription_report {
     bool alive = true;
 };
 
+struct receiver_report {
+    entry_info entry;
+    bool alive = true;
+    std::optional<inbox_stats> stats; ///< nothing: `problem` says why
+    std::string problem;
+};
+
 struct topic_report {
     std::string name;
     std::vector<publisher_report> publishers;
@@ -42,6 +50,7 @@ struct domain_report {
     std::uint32_t sequence = 0;
     std::vector<participant_info> participants; ///< by ticket
     std::vector<topic_report> topics;           ///< by name
+    std::vector<receiver_report> receivers;     ///< by name
     std::vector<file_report> files;             ///< by name
     std::uint64_t bytes_total = 0;
 

@@ -33,6 +33,11 @@ int run_list(list_options const& o, common_options const& common) {
             }
         }
     }
+    for (receiver_report const& r : report.receivers) {
+        if (!r.stats) {
+            say(printable(r.problem));
+        }
+    }
     return report.healthy() ? exit_ok : exit_unhealthy;
 }
 

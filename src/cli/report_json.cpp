@@ -122,6 +122,45 @@ json::object subscription_of(subscription_report const& s) {
             {"metadata", metadata_of(s.entry)}};
 }
 
+json::object sender_of(sender_stats const& s) {
+    return {{"participant", s.ticket},
+            {"incarnation", std::to_string(s.incarnation)},
+            {"policy", policy_name(s.overflow)},
+            {"closed", s.closed},
+            {"received", s.received},
+            {"missed", s.missed},
+            {"rejected", s.rejected},
+            {"blocked_count", s.blocked_count},
+            {"blocked_ns", s.blocked_ns},
+            {"wakes", s.wakes}};
+}
+
+json::object receiver_of(receiver_report const& r) {
+    json::object o{{"name", r.entry.name},
+                   {"participant", r.entry.owner_ticket},
+                   {"number", r.entry.number},
+                   {"incarnation", std::to_string(r.entry.incarnation)},
+                   {"alive", r.alive},
+                   {"health", to_string(r.entry.state)},
+                   {"type", type_of(r.entry)},
+                   {"depth", r.entry.depth},
+                   {"payload_bytes_max", r.entry.payload_bytes_max},
+                   {"metadata", metadata_of(r.entry)},
+                   {"problem", r.stats ? json::value() : json::value(r.problem)},
+                   {"counters", nullptr},
+                   {"senders", json::array()}};
+    if (r.stats) {
+        inbox_stats const& s = *r.stats;
+        o["counters"] = json::object{{"received", s.received},       {"missed", s.missed},
+                                     {"sleeps", s.sleeps},           {"lanes_freed", s.lanes_freed},
+                                     {"senders_max", s.senders_max}, {"bytes", s.bytes}};
+        for (sender_stats const& one : s.senders) {
+            o["senders"].as_array().push_back(sender_of(one));
+        }
+    }
+    return o;
+}
+
 template <class Items, class Convert>
 json::array array_of(Items const& items, Convert convert) {
     json::array all;
@@ -157,6 +196,7 @@ std::string report_as_json(domain_report const& report) {
                                     {"publishers", array_of(t.publishers, publisher_of)},
                                     {"subscriptions", array_of(t.subscriptions, subscription_of)}};
                             })},
+        {"receivers", array_of(report.receivers, receiver_of)},
         {"files", array_of(report.files,
                            [](file_report const& f) {
                                return json::object{{"name", any_bytes(f.name)}, {"bytes", f.bytes}};

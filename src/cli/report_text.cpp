@@ -56,6 +56,32 @@ void show(sink out, publisher_report const& p) {
     }
 }
 
+void show(sink out, receiver_report const& r) {
+    entry_info const& e = r.entry;
+    fmt::format_to(out, "{}\n  receiver of {}: {}, {}, type {}, depth {}, messages up to {}\n",
+                   printable(e.name), e.owner_ticket, life(r.alive), to_string(e.state),
+                   printable(e.type.name), e.depth, show_size(e.payload_bytes_max));
+    if (!e.meta.empty()) {
+        fmt::format_to(out, "    metadata: {}\n", show_metadata(e));
+    }
+    if (!r.stats) {
+        fmt::format_to(out, "    PROBLEM: {}\n", printable(r.problem));
+        return;
+    }
+    inbox_stats const& s = *r.stats;
+    fmt::format_to(out, "    received {}, missed {}, sleeps {}, {} of {} lanes in use, {}\n",
+                   s.received, s.missed, s.sleeps, s.senders.size(), s.senders_max,
+                   show_size(s.bytes));
+    for (sender_stats const& one : s.senders) {
+        fmt::format_to(out,
+                       "    sender {}: {}, received {}, missed {}, rejected {}, blocked {} "
+                       "times for {}\n",
+                       one.ticket, policy_name(one.overflow), one.received, one.missed,
+                       one.rejected, one.blocked_count,
+                       show_duration(std::chrono::nanoseconds(one.blocked_ns)));
+    }
+}
+
 } // namespace
 
 std::string report_as_text(domain_report const& report) {
@@ -77,6 +103,10 @@ std::string report_as_text(domain_report const& report) {
             fmt::format_to(out, "  lossless subscription of {}: {}, type {}\n",
                            s.entry.owner_ticket, life(s.alive), printable(s.entry.type.name));
         }
+    }
+    fmt::format_to(out, "\nreceivers: {}\n", report.receivers.size());
+    for (receiver_report const& r : report.receivers) {
+        show(out, r);
     }
     fmt::format_to(out, "\nfiles: {}, {} bytes\n", report.files.size(), report.bytes_total);
     for (file_report const& f : report.files) {
@@ -112,6 +142,20 @@ std::string report_as_plain(domain_report const& report) {
         for (subscription_report const& s : t.subscriptions) {
             fmt::format_to(out, "subscription\t{}\t{}\t{}\t{}\n", name, s.entry.owner_ticket,
                            life(s.alive), printable(s.entry.type.name));
+        }
+    }
+    for (receiver_report const& r : report.receivers) {
+        entry_info const& e = r.entry;
+        inbox_stats const s = r.stats.value_or(inbox_stats{});
+        std::string const name = printable(e.name);
+        fmt::format_to(out, "receiver\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name,
+                       e.owner_ticket, life(r.alive), r.stats ? to_string(e.state) : "broken",
+                       printable(e.type.name), e.depth, e.payload_bytes_max, s.received, s.missed,
+                       s.sleeps);
+        for (sender_stats const& one : s.senders) {
+            fmt::format_to(out, "sender\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name,
+                           e.owner_ticket, one.ticket, policy_name(one.overflow), one.received,
+                           one.missed, one.rejected, one.blocked_count, one.blocked_ns);
         }
     }
     for (file_report const& f : report.files) {

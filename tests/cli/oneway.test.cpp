@@ -140,6 +140,33 @@ TEST_F(OneWayCommand, RejectsAndCountsWhatAReceiverDidNotTake) {
     EXPECT_EQ(recv.out(), "1\n2\n3\n4\n");
 }
 
+TEST_F(OneWayCommand, ReceiversAndTheirSendersAreListed) {
+    auto const me = join("tester", where()).value();
+    receiver_options options;
+    options.metadata = {{"unit", "EUR"}};
+    auto in = me.receiver<bytes>("log/web", options).value();
+    auto out = me.sender<bytes>("log/web").value();
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(out.send("message"));
+        ASSERT_TRUE(in.try_receive());
+    }
+    ASSERT_FALSE(in.try_receive()); // brings its counters up to date
+    finished const text = partywall({"list"});
+    EXPECT_EQ(text.status, exited(0)) << text.err;
+    EXPECT_THAT(text.out, has("receivers: 1\nlog/web\n  receiver of 1: alive, ready, type bytes"));
+    EXPECT_THAT(text.out, has("received 3, missed 0"));
+    EXPECT_THAT(text.out, has("sender 1: block, received 3"));
+    EXPECT_THAT(text.out, has("unit=EUR"));
+    finished const plain = partywall({"list", "--plain"});
+    EXPECT_THAT(plain.out, has("receiver\tlog/web\t1\talive\tready\tbytes\t256\t1024\t3\t0\t"));
+    EXPECT_THAT(plain.out, has("sender\tlog/web\t1\t1\tblock\t3\t0\t0\t0\t0\n"));
+    finished const json = partywall({"list", "--json"});
+    EXPECT_EQ(json.status, exited(0));
+    EXPECT_THAT(json.out, has("\"receivers\":[{\"name\":\"log/web\""));
+    EXPECT_THAT(json.out, has("\"healthy\":true"));
+    EXPECT_THAT(json.out, has("\"policy\":\"block\",\"closed\":false,\"received\":3"));
+}
+
 TEST_F(OneWayCommand, RefusesWhatMakesNoSense) {
     EXPECT_EQ(partywall({"recv", "x", "--senders", "1025"}).status, exited(2));
     EXPECT_EQ(partywall({"recv", "x", "--senders", "2", "--wait-for", "3"}).status, exited(2));
