@@ -69,13 +69,7 @@ int run_pub(pub_options const& o, common_options const& common) {
     }
     interruptible const guard(*to);
     wait_for_subscribers(o, *to);
-    std::string const who = "a lossless subscriber of '" + o.topic + "'";
-    pump work(o, *to, from, who);
-    o.block ? work.blocks() : work.lines();
-    if (work.rejected() != 0) {
-        fail(exit_failed, "{} of {} messages were rejected: {} did not keep up", work.rejected(),
-             work.messages(), who);
-    }
+    pump(o, *to, from, "a lossless subscriber of '" + o.topic + "'").run();
     return exit_ok;
 }
 

@@ -23,6 +23,16 @@ class pump {
     pump(stream_options const& options, Writer& to, input& from, std::string who)
         : options_(options), to_(to), from_(from), who_(std::move(who)) {}
 
+    /// To the end of the input.
+    void run() {
+        options_.block ? blocks() : lines();
+        if (rejected_ != 0) {
+            fail(exit_failed, "{} of {} messages were rejected: {} did not keep up", rejected_,
+                 messages_, who_);
+        }
+    }
+
+  private:
     void lines() {
         line_reader reader(from_, to_.payload_bytes_max());
         while (more()) {
@@ -64,10 +74,6 @@ class pump {
         }
     }
 
-    std::uint64_t rejected() const noexcept { return rejected_; }
-    std::uint64_t messages() const noexcept { return messages_; }
-
-  private:
     bool more() const {
         check_stopped();
         return options_.count == 0 || messages_ < options_.count;

@@ -47,13 +47,7 @@ int run_send(send_options const& o, common_options const& common) {
     }
     interruptible const guard(*to);
     wait_for_receiver(o, *to);
-    std::string const who = "the receiver of '" + o.topic + "'";
-    pump work(o, *to, from, who);
-    o.block ? work.blocks() : work.lines();
-    if (work.rejected() != 0) {
-        fail(exit_failed, "{} of {} messages were rejected: {} did not keep up", work.rejected(),
-             work.messages(), who);
-    }
+    pump(o, *to, from, "the receiver of '" + o.topic + "'").run();
     return exit_ok;
 }
 
