@@ -7,13 +7,10 @@
 #include <support/sandbox.hpp>
 #include <support/watchdog.hpp>
 
-#include <atomic>
 #include <csignal>
 #include <map>
 #include <optional>
 #include <sstream>
-#include <thread>
-#include <unistd.h>
 
 namespace partywall::test {
 namespace {
@@ -166,14 +163,8 @@ TEST(KilledReceiver, EndsASendThatWaitsAndItsSuccessorGetsWhatComesThen) {
     for (std::uint64_t round = 0; round < 5; ++round) {
         ASSERT_TRUE(out.wait_for_receiver(1h));
         send_ticks(out, 100 * round, 8);
-        std::atomic<int> tid{0};
-        std::thread waits([&] {
-            tid = ::gettid();
-            EXPECT_EQ(out.send(tick::of(99)).error(), send_errc::peer_died);
-        });
-        eventually([&] { return tid != 0 && is_asleep(tid); });
-        receiving->kill();
-        waits.join();
+        while_asleep([&] { EXPECT_EQ(out.send(tick::of(99)).error(), send_errc::peer_died); },
+                     [&] { receiving->kill(); });
         EXPECT_EQ(out.lost(), 8 * (round + 1));
         EXPECT_EQ(out.send(tick::of(99)).error(), send_errc::no_receiver) << "said once";
         // At once: the kernel may still be at work on its predecessor.

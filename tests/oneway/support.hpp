@@ -20,30 +20,6 @@ inline sender_options sending(overflow policy, std::chrono::nanoseconds block_fo
     return options;
 }
 
-inline void send_ticks(sender<tick>& to, std::uint64_t first, std::uint64_t count,
-                       std::uint64_t who = 0) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        auto const sent = to.send(tick::of(first + i, who));
-        ASSERT_TRUE(sent.has_value()) << "message " << first + i << ": " << to_string(sent.error());
-    }
-}
-
-/// Numbers of the whole messages that are there now.
-inline std::vector<std::uint64_t> take_all(receiver<tick>& from, receive_errc* event = nullptr) {
-    std::vector<std::uint64_t> numbers;
-    for (;;) {
-        auto const s = from.try_receive();
-        if (!s) {
-            if (event != nullptr) {
-                *event = s.error();
-            }
-            return numbers;
-        }
-        EXPECT_TRUE(s->whole());
-        numbers.push_back(s->number);
-    }
-}
-
 /// A receiver's segment, mapped writable as only a hostile process would.
 class tampered_inbox {
   public:

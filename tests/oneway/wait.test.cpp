@@ -2,24 +2,15 @@
 // Sleeping receivers and senders that wait for room: woken, interrupted, and never forgotten.
 #include "support.hpp"
 
-#include <partywall/os/futex.hpp>
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
-#include <atomic>
 #include <map>
 #include <optional>
 #include <thread>
-#include <unistd.h>
 
 namespace partywall::test {
 namespace {
-
-/// Without slices, which would hide it, a lost wake-up is a hang, and the watchdog ends it.
-struct no_slices {
-    no_slices() { os::for_test::endless_slices(true); }
-    ~no_slices() { os::for_test::endless_slices(false); }
-};
 
 receiver_options parking(receiver_options options) {
     options.waiting = waiting::park;
@@ -115,14 +106,8 @@ TEST(InboxThreads, AReceiverThatClosesWakesASenderThatWaitsForRoom) {
         auto in = std::make_optional(me.receiver<tick>("in", lanes_of(4, 2)).value());
         auto out = me.sender<tick>("in", parking(sending(overflow::block))).value();
         send_ticks(out, 0, 4);
-        std::atomic<int> tid{0};
-        std::thread waits([&] {
-            tid = ::gettid();
-            EXPECT_EQ(out.send(tick::of(4)).error(), send_errc::no_receiver);
-        });
-        eventually([&] { return tid != 0 && is_asleep(tid); });
-        in.reset();
-        waits.join();
+        while_asleep([&] { EXPECT_EQ(out.send(tick::of(4)).error(), send_errc::no_receiver); },
+                     [&] { in.reset(); });
     }
 }
 
@@ -132,16 +117,6 @@ TEST(InboxThreads, InterruptEndsEveryWait) {
     auto in = me.receiver<tick>("in", parking(lanes_of(4, 2))).value();
     auto out = me.sender<tick>("in", parking(sending(overflow::block))).value();
     auto alone = me.sender<tick>("nobody").value();
-    auto const while_asleep = [](auto blocks, auto ends_it) {
-        std::atomic<int> tid{0};
-        std::thread waits([&] {
-            tid = ::gettid();
-            blocks();
-        });
-        eventually([&] { return tid != 0 && is_asleep(tid); });
-        ends_it();
-        waits.join();
-    };
     while_asleep([&] { EXPECT_EQ(in.receive(1h).error(), receive_errc::interrupted); },
                  [&] { in.interrupt(); });
     send_ticks(out, 0, 4);

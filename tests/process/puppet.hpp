@@ -100,20 +100,6 @@ class puppet {
     std::uint64_t ticket_;
 };
 
-/// Runs `blocks` in a thread; once that thread sleeps, `ends_it`. The thread that calls this is
-/// the one that spawned the children.
-template <class Blocks, class EndsIt>
-void while_asleep(Blocks const& blocks, EndsIt const& ends_it) {
-    std::atomic<int> tid{0};
-    std::thread blocked([&] {
-        tid = ::gettid();
-        blocks();
-    });
-    eventually([&] { return tid != 0 && is_asleep(tid); });
-    ends_it();
-    blocked.join();
-}
-
 /// Sorted times, in microseconds, for the record: nothing is asserted about them.
 class times {
   public:

@@ -2,7 +2,10 @@
 // Surroundings that a process cannot leave again; for roles and forked children only.
 #pragma once
 
+#include <atomic>
 #include <string>
+#include <thread>
+#include <unistd.h>
 
 namespace partywall::test {
 
@@ -44,6 +47,20 @@ void eventually(Ready const& ready) {
     for (waiting_detail::patience patience; !ready();) {
         patience.yield();
     }
+}
+
+/// Runs `blocks` in a thread; once that thread sleeps, `ends_it`. The thread that calls this is
+/// the one that spawned the children.
+template <class Blocks, class EndsIt>
+void while_asleep(Blocks const& blocks, EndsIt const& ends_it) {
+    std::atomic<int> tid{0};
+    std::thread blocked([&] {
+        tid = ::gettid();
+        blocks();
+    });
+    eventually([&] { return tid != 0 && is_asleep(tid); });
+    ends_it();
+    blocked.join();
 }
 
 } // namespace partywall::test

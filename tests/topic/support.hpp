@@ -3,6 +3,7 @@
 // bytes of a publisher's segments, to be looked at and tampered with.
 #pragma once
 
+#include <partywall/os/futex.hpp>
 #include <partywall/participant.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_layout.hpp>
@@ -75,8 +76,8 @@ inline subscriber_options looking(std::uint64_t history = 0) {
 }
 
 /// Sends ticks numbered from `first`; all of them, or the test fails.
-inline void send_ticks(publisher<tick>& to, std::uint64_t first, std::uint64_t count,
-                       std::uint64_t sender = 0) {
+template <class Writer> // publisher<tick> or sender<tick>
+void send_ticks(Writer& to, std::uint64_t first, std::uint64_t count, std::uint64_t sender = 0) {
     for (std::uint64_t i = 0; i < count; ++i) {
         auto const sent = to.send(tick::of(first + i, sender));
         ASSERT_TRUE(sent.has_value()) << "message " << first + i << ": " << to_string(sent.error());
@@ -85,7 +86,8 @@ inline void send_ticks(publisher<tick>& to, std::uint64_t first, std::uint64_t c
 
 /// Numbers of the whole messages that are there now. What ends it, if that is an event, is left
 /// in `event`.
-inline std::vector<std::uint64_t> take_all(subscriber<tick>& from, receive_errc* event = nullptr) {
+template <class Reader> // subscriber<tick> or receiver<tick>
+std::vector<std::uint64_t> take_all(Reader& from, receive_errc* event = nullptr) {
     std::vector<std::uint64_t> numbers;
     for (;;) {
         auto const s = from.try_receive();
@@ -108,6 +110,12 @@ inline std::vector<std::uint64_t> numbers(std::uint64_t first, std::uint64_t cou
     }
     return all;
 }
+
+/// Without slices, which would hide it, a lost wake-up is a hang, and the watchdog ends it.
+struct no_slices {
+    no_slices() { os::for_test::endless_slices(true); }
+    ~no_slices() { os::for_test::endless_slices(false); }
+};
 
 /// A publisher's two segments, mapped writable as only a hostile process would.
 class tampered_topic {

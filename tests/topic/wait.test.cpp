@@ -377,13 +377,9 @@ TEST(InterruptThreads, OtherSignalsEndNoWait) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-// A storm round the edge between "nothing there" and sleeping. Without slices, which would hide
-// it, a lost wake-up is a hang, and the watchdog ends it.
+// A storm round the edge between "nothing there" and sleeping.
 TEST(WakeUpThreads, AreNotLostRoundTheEdgeOfSleep) {
-    struct no_slices {
-        no_slices() { os::for_test::endless_slices(true); }
-        ~no_slices() { os::for_test::endless_slices(false); }
-    } const on_their_own;
+    no_slices const on_their_own;
     scratch_root root;
     participant me = joined(root.path());
     publisher_options po = gated(4, overflow::block);
