@@ -3,12 +3,17 @@
 #pragma once
 
 #include <partywall/endpoint/endpoint_errc.hpp>
+#include <partywall/endpoint/endpoint_options.hpp>
 #include <partywall/endpoint/payload.hpp>
+#include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>
+#include <partywall/ring/ring_geometry.hpp>
 #include <partywall/segment/segment.hpp>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <new>
 #include <string>
 #include <string_view>
@@ -26,6 +31,23 @@ endpoint_failure fail(endpoint_errc code, std::string message);
 inline type_info type_of(type_facts const& facts) {
     return {facts.fingerprint, facts.size, facts.alignment, std::string(facts.name)};
 }
+
+/// What every endpoint begins with: not in a forked child, and with a good name.
+result<void, endpoint_failure> may_make(participant_core const& participant, std::string_view doing,
+                                        std::string_view name);
+/// A number for a new endpoint of this participant. Errors: too_many_entries.
+result<std::uint64_t, endpoint_failure> new_number(participant_core& participant,
+                                                   std::string_view doing);
+
+/// The cells that a publisher's or receiver's options amount to, without the memory they lie in.
+/// Errors: bad_option.
+result<ring_geometry, endpoint_failure> plan_cells(std::string_view doing,
+                                                   payload_shape const& shape, std::uint64_t depth,
+                                                   std::uint64_t payload_bytes_max);
+/// What is wrong with options that all who send, or all who receive, have; empty: nothing.
+std::string check_writing(overflow policy, std::chrono::nanoseconds block_for,
+                          std::chrono::nanoseconds spin_for);
+std::string check_reading(std::uint32_t samples_held_max, std::chrono::nanoseconds spin_for);
 
 /// Runs what creates an endpoint and tells result from reason. A result is no good for that: to
 /// take its error out copies the sentence, which needs memory. So does the sentence itself, which

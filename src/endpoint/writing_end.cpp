@@ -16,16 +16,6 @@ constexpr std::uint64_t question_interval_ns = 1'000'000; ///< "does the laggard
 constexpr std::uint64_t notice_backoff_first_ns = 50'000;
 constexpr std::uint64_t notice_backoff_last_ns = 10'000'000;
 
-std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
-    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
-}
-
-/// A word of ours alone: plain add and store.
-void add(std::uint64_t& word, std::uint64_t amount) noexcept {
-    std_atomics::store(word, std_atomics::load(word, std::memory_order_relaxed) + amount,
-                       std::memory_order_relaxed);
-}
-
 } // namespace
 
 void writing_end::use(writing_options const& options, gate<> const& ahead, ring_control& control,
@@ -76,6 +66,20 @@ void writing_end::interrupt() noexcept {
     errno = saved;
 }
 
+send_errc writing_end::wait_for_change(std::uint32_t epoch, std::uint64_t until_ns) noexcept {
+    if (interrupted()) {
+        return send_errc::interrupted;
+    }
+    if (os::monotonic_ns() >= until_ns) {
+        return send_errc::timed_out;
+    }
+    wait_list words;
+    words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+    words.add_data({&participant_->epoch_word(), epoch, true});
+    words.park(until_ns);
+    return send_ok;
+}
+
 send_errc writing_end::make_room(std::uint64_t wait_ns) noexcept {
     gate<>::laggard held_by;
     add(control().scans, 1);
@@ -85,7 +89,7 @@ send_errc writing_end::make_room(std::uint64_t wait_ns) noexcept {
     participant_->keep_notice();
     std::uint64_t const start = os::monotonic_ns();
     std::uint64_t const until =
-        overflow_ == overflow::reject ? start : deadline_after(start, wait_ns);
+        overflow_ == overflow::reject ? start : os::deadline_after(start, wait_ns);
     send_errc const outcome = wait_for_room(held_by, until);
     add(control().blocked_count, 1);
     add(control().blocked_ns, os::monotonic_ns() - start);
@@ -121,7 +125,7 @@ bool writing_end::ask_laggards(gate<>::laggard& held_by) noexcept {
 send_errc writing_end::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
     std::uint64_t backoff = notice_backoff_first_ns;
     std::uint64_t const spin_until = waiting_ == waiting::spin_then_park
-                                         ? deadline_after(os::monotonic_ns(), spin_ns_)
+                                         ? os::deadline_after(os::monotonic_ns(), spin_ns_)
                                      : waiting_ == waiting::spin ? ~std::uint64_t{0}
                                                                  : 0;
     for (;;) {

@@ -4,8 +4,6 @@
 #include <partywall/inbox/lane.hpp>
 #include <partywall/segment/copy_words.hpp>
 
-#include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -55,30 +53,20 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
     auto const bad = [&](std::string reason) {
         return fail(endpoint_errc::bad_option, std::string(doing) + ": " + std::move(reason));
     };
-    if (o.depth == 0 || o.depth > cells_max) {
-        return bad("depth " + std::to_string(o.depth) + " is not in 1.." +
-                   std::to_string(cells_max));
-    }
     if (o.senders_max == 0 || o.senders_max > senders_max) {
         return bad("senders_max " + std::to_string(o.senders_max) + " is not in 1.." +
                    std::to_string(senders_max));
     }
-    std::uint64_t const payload_max =
-        shape.payload_bytes_max != 0
-            ? shape.payload_bytes_max
-            : o.payload_bytes_max / shape.element_bytes * shape.element_bytes;
-    if (payload_max == 0 || payload_max > payload_bytes_max_limit) {
-        return bad("payload_bytes_max " + std::to_string(o.payload_bytes_max) +
-                   " is not in one element.." + std::to_string(payload_bytes_max_limit));
+    auto const cells = plan_cells(doing, shape, o.depth, o.payload_bytes_max);
+    if (!cells) {
+        return cells.error();
     }
     inbox_plan p;
     lanes_constants& c = p.constants;
-    c.cell_count = std::max(cells_min, std::bit_ceil(o.depth));
-    c.payload_offset = shape.payload_offset;
-    std::uint64_t const alignment = std::bit_floor(std::uint64_t{shape.payload_offset});
-    c.stride =
-        (stride_for(shape.payload_offset, payload_max) + alignment - 1) / alignment * alignment;
-    c.payload_bytes_max = payload_max;
+    c.cell_count = cells->cell_count;
+    c.stride = cells->stride;
+    c.payload_bytes_max = cells->payload_bytes_max;
+    c.payload_offset = cells->payload_offset;
     c.type_fingerprint = type_fingerprint;
     c.variable_length = shape.variable_length ? 1 : 0;
     c.lane_count = o.senders_max;

@@ -6,7 +6,6 @@
 #include "inbox_segment.hpp"
 
 #include <partywall/inbox/lane.hpp>
-#include <partywall/name.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/os/robust_word.hpp>
 
@@ -22,14 +21,6 @@ namespace {
 constexpr std::uint64_t undecided_max_ns = 5'000'000'000;
 constexpr std::uint64_t ask_first_ns = 50'000;
 constexpr std::uint64_t ask_last_ns = 10'000'000;
-
-std::string check_options(receiver_options const& o) {
-    if (o.samples_held_max == 0 || o.samples_held_max > samples_held_limit) {
-        return "samples_held_max " + std::to_string(o.samples_held_max) + " is not in 1.." +
-               std::to_string(samples_held_limit);
-    }
-    return o.spin_for.count() < 0 ? "spin_for is negative" : "";
-}
 
 } // namespace
 
@@ -51,13 +42,11 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
                     type_info const& type, payload_shape const& shape,
                     receiver_options const& options) {
     std::string const doing = "cannot receive as '" + std::string(name) + "'";
-    if (participant->forked()) {
-        return fail(endpoint_errc::forked, doing + ": this is a forked child");
+    if (auto const ok = may_make(*participant, doing, name); !ok) {
+        return ok.error();
     }
-    if (auto const ok = check_name(name); !ok) {
-        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, name));
-    }
-    if (std::string const bad = check_options(options); !bad.empty()) {
+    if (std::string const bad = check_reading(options.samples_held_max, options.spin_for);
+        !bad.empty()) {
         return fail(endpoint_errc::bad_option, doing + ": " + bad);
     }
     fence_pair const fences =
@@ -70,12 +59,11 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     participant_core& me = *core->participant_;
     core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close});
     core->name_ = name;
-    std::uint64_t const number = me.next_number();
-    if (number == 0) {
-        return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
-                                                         std::to_string(endpoints_max) +
-                                                         " endpoints: join again");
+    auto const drawn = new_number(me, doing);
+    if (!drawn) {
+        return drawn.error();
     }
+    std::uint64_t const number = *drawn;
     std::uint32_t const count = plan->constants.lane_count;
     core->lanes_.resize(count);
     core->index_of_lane_.resize(count);

@@ -5,7 +5,6 @@
 #include "inbox_segment.hpp"
 
 #include <partywall/inbox/lane.hpp>
-#include <partywall/name.hpp>
 #include <partywall/os/futex.hpp>
 
 #include <algorithm>
@@ -14,21 +13,6 @@
 
 namespace partywall::inline v0::detail {
 namespace {
-
-std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
-    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
-}
-
-std::string check_options(sender_options const& o) {
-    if (o.overflow != overflow::drop_oldest && o.overflow != overflow::block &&
-        o.overflow != overflow::reject) {
-        return "unknown overflow policy";
-    }
-    if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
-        return std::string(o.block_for.count() < 0 ? "block_for" : "spin_for") + " is negative";
-    }
-    return {};
-}
 
 /// So that the receiver looks at the lanes: now if it sleeps, at its next call otherwise.
 void ring_for_arrival(inbox_bell& bell) noexcept {
@@ -50,27 +34,24 @@ std::unique_ptr<sender_core> sender_core::create(std::shared_ptr<participant_cor
     using made = result<std::unique_ptr<sender_core>, endpoint_failure>;
     return made_or_why<std::unique_ptr<sender_core>>(why, [&]() -> made {
         std::string const doing = "cannot send to '" + std::string(name) + "'";
-        if (participant->forked()) {
-            return fail(endpoint_errc::forked, doing + ": this is a forked child");
+        if (auto const ok = may_make(*participant, doing, name); !ok) {
+            return ok.error();
         }
-        if (auto const ok = check_name(name); !ok) {
-            return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, name));
-        }
-        if (std::string const bad = check_options(options); !bad.empty()) {
+        if (std::string const bad =
+                check_writing(options.overflow, options.block_for, options.spin_for);
+            !bad.empty()) {
             return fail(endpoint_errc::bad_option, doing + ": " + bad);
         }
         if (participant->domain_gone()) {
             return fail(endpoint_errc::domain_gone,
                         doing + ": domain '" + participant->domain() + "' was removed");
         }
-        std::uint64_t const number = participant->next_number();
-        if (number == 0) {
-            return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
-                                                             std::to_string(endpoints_max) +
-                                                             " endpoints: join again");
+        auto const number = new_number(*participant, doing);
+        if (!number) {
+            return number.error();
         }
         std::unique_ptr<sender_core> core(new sender_core);
-        core->incarnation_ = incarnation_of(participant->ticket(), number);
+        core->incarnation_ = incarnation_of(participant->ticket(), *number);
         core->fences_ =
             participant->publisher_may_omit_fence() && options.fence == fencing::automatic
                 ? fence_pair::sleeper
@@ -254,11 +235,11 @@ send_errc sender_core::let_go(send_errc why) noexcept {
 }
 
 send_errc sender_core::wait_for_receiver(std::uint64_t wait_ns) noexcept {
-    std::uint64_t const until = deadline_after(os::monotonic_ns(), wait_ns);
+    std::uint64_t const until = os::deadline_after(os::monotonic_ns(), wait_ns);
     for (;;) {
-        std::uint32_t const& epoch = participant_->epoch_word();
         // acquire, before looking: whoever comes after the look has changed it.
-        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        std::uint32_t const seen =
+            std_atomics::load(participant_->epoch_word(), std::memory_order_acquire);
         if (attached() || find_receiver()) {
             return send_ok;
         }
@@ -266,16 +247,9 @@ send_errc sender_core::wait_for_receiver(std::uint64_t wait_ns) noexcept {
             (not_attached_ == send_errc::refused && refusal_code_ != endpoint_errc::no_lane)) {
             return not_attached_;
         }
-        if (interrupted()) {
-            return send_errc::interrupted;
+        if (send_errc const e = wait_for_change(seen, until); e != send_ok) {
+            return e;
         }
-        if (os::monotonic_ns() >= until) {
-            return send_errc::timed_out;
-        }
-        wait_list words;
-        words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
-        words.add_data({&epoch, seen, true});
-        words.park(until);
     }
 }
 

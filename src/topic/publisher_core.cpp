@@ -3,16 +3,9 @@
 
 #include "topic_segments.hpp"
 
-#include <partywall/name.hpp>
-#include <partywall/os/membarrier.hpp>
-#include <partywall/os/robust_word.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/wait/waiting.hpp>
 
-#include <algorithm>
-#include <bit>
-#include <cerrno>
-#include <climits>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -26,57 +19,27 @@ struct publisher_plan {
 
 namespace {
 
-std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
-    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
-}
-
-/// A word of ours alone: plain add and store.
-void add(std::uint64_t& word, std::uint64_t amount) noexcept {
-    std_atomics::store(word, std_atomics::load(word, std::memory_order_relaxed) + amount,
-                       std::memory_order_relaxed);
-}
-
-result<publisher_plan, endpoint_failure> make_plan(std::string_view topic,
+result<publisher_plan, endpoint_failure> make_plan(std::string_view doing,
                                                    payload_shape const& shape,
                                                    publisher_options const& o,
                                                    type_info const& type, bool may_omit_fence) {
     auto const bad = [&](std::string reason) {
-        return fail(endpoint_errc::bad_option,
-                    "cannot publish on topic '" + std::string(topic) + "': " + std::move(reason));
+        return fail(endpoint_errc::bad_option, std::string(doing) + ": " + std::move(reason));
     };
-    if (o.overflow != overflow::drop_oldest && o.overflow != overflow::block &&
-        o.overflow != overflow::reject) {
-        return bad("unknown overflow policy");
-    }
-    if (o.depth == 0 || o.depth > cells_max) {
-        return bad("depth " + std::to_string(o.depth) + " is not in 1.." +
-                   std::to_string(cells_max));
+    if (std::string wrong = check_writing(o.overflow, o.block_for, o.spin_for); !wrong.empty()) {
+        return bad(std::move(wrong));
     }
     if (o.subscribers_max == 0 || o.subscribers_max > subscribers_max) {
         return bad("subscribers_max " + std::to_string(o.subscribers_max) + " is not in 1.." +
                    std::to_string(subscribers_max));
     }
-    std::uint64_t const payload_max =
-        shape.payload_bytes_max != 0
-            ? shape.payload_bytes_max
-            : o.payload_bytes_max / shape.element_bytes * shape.element_bytes;
-    if (payload_max == 0 || payload_max > payload_bytes_max_limit) {
-        return bad("payload_bytes_max " + std::to_string(o.payload_bytes_max) +
-                   " is not in one element.." + std::to_string(payload_bytes_max_limit));
-    }
-    if (o.block_for.count() < 0 || o.spin_for.count() < 0) {
-        return bad(std::string(o.block_for.count() < 0 ? "block_for" : "spin_for") +
-                   " is negative");
+    auto const cells = plan_cells(doing, shape, o.depth, o.payload_bytes_max);
+    if (!cells) {
+        return cells.error();
     }
     publisher_plan p;
-    p.geometry.cell_count = std::max(cells_min, std::bit_ceil(o.depth));
-    p.geometry.payload_offset = shape.payload_offset;
-    p.geometry.payload_bytes_max = payload_max;
-    p.geometry.variable_length = shape.variable_length;
+    p.geometry = *cells;
     p.geometry.start_position = o.start_position;
-    std::uint64_t const stride = stride_for(shape.payload_offset, payload_max);
-    std::uint64_t const alignment = std::bit_floor(std::uint64_t{shape.payload_offset});
-    p.geometry.stride = (stride + alignment - 1) / alignment * alignment;
     if (p.geometry.stride > segment_bytes_max / p.geometry.cell_count - ring_cells_offset) {
         return bad(std::to_string(p.geometry.cell_count) + " messages of " +
                    std::to_string(p.geometry.stride) + " bytes are more than a segment may have (" +
@@ -89,7 +52,7 @@ result<publisher_plan, endpoint_failure> make_plan(std::string_view topic,
     p.constants.start_position = o.start_position;
     p.constants.cell_count = p.geometry.cell_count;
     p.constants.stride = p.geometry.stride;
-    p.constants.payload_bytes_max = payload_max;
+    p.constants.payload_bytes_max = p.geometry.payload_bytes_max;
     p.constants.type_fingerprint = type.fingerprint;
     p.constants.payload_offset = shape.payload_offset;
     p.constants.variable_length = shape.variable_length ? 1 : 0;
@@ -148,30 +111,25 @@ result<std::unique_ptr<publisher_core>, endpoint_failure>
 publisher_core::make(std::shared_ptr<participant_core> participant, std::string_view topic,
                      type_info const& type, payload_shape const& shape,
                      publisher_options const& options) {
-    if (participant->forked()) {
-        return fail(endpoint_errc::forked,
-                    "cannot publish on topic '" + std::string(topic) + "': this is a forked child");
+    std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
+    if (auto const ok = may_make(*participant, doing, topic); !ok) {
+        return ok.error();
     }
-    if (auto const ok = check_name(topic); !ok) {
-        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
-    }
-    auto plan = make_plan(topic, shape, options, type, participant->publisher_may_omit_fence());
+    auto plan = make_plan(doing, shape, options, type, participant->publisher_may_omit_fence());
     if (!plan) {
         return plan.error();
     }
     if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
         participant->recover();
     }
-    std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
     // From here on the destructor takes back whatever was done.
     std::unique_ptr<publisher_core> core(new publisher_core);
     core->participant_ = participant;
-    core->entry_.number = participant->next_number();
-    if (core->entry_.number == 0) {
-        return fail(endpoint_errc::too_many_entries, doing + ": this participant has created " +
-                                                         std::to_string(endpoints_max) +
-                                                         " endpoints: join again");
+    auto const number = new_number(*participant, doing);
+    if (!number) {
+        return number.error();
     }
+    core->entry_.number = *number;
     if (auto ok = core->make_segments(*plan, doing); !ok) {
         return ok.error();
     }
@@ -385,28 +343,21 @@ bool publisher_core::counts_as_subscriber(std::uint32_t index) noexcept {
 
 send_errc publisher_core::wait_for_subscribers(std::uint32_t count,
                                                std::uint64_t wait_ns) noexcept {
-    std::uint64_t const until = deadline_after(os::monotonic_ns(), wait_ns);
+    std::uint64_t const until = os::deadline_after(os::monotonic_ns(), wait_ns);
     for (;;) {
         if (!usable()) {
             return refusal();
         }
         participant_->keep_notice();
-        std::uint32_t const& epoch = participant_->epoch_word();
         // acquire, before looking: whoever comes after the look has changed it.
-        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        std::uint32_t const seen =
+            std_atomics::load(participant_->epoch_word(), std::memory_order_acquire);
         if (subscriber_count() >= count) {
             return send_ok;
         }
-        if (interrupted()) {
-            return send_errc::interrupted;
+        if (send_errc const e = wait_for_change(seen, until); e != send_ok) {
+            return e;
         }
-        if (os::monotonic_ns() >= until) {
-            return send_errc::timed_out;
-        }
-        wait_list words;
-        words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
-        words.add_data({&epoch, seen, true});
-        words.park(until);
     }
 }
 

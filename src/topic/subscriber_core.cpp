@@ -28,10 +28,6 @@ std::string check_options(subscriber_options const& o, payload_shape const& shap
         o.delivery != delivery::looking) {
         return "unknown delivery";
     }
-    if (o.samples_held_max == 0 || o.samples_held_max > samples_held_limit) {
-        return "samples_held_max " + std::to_string(o.samples_held_max) + " is not in 1.." +
-               std::to_string(samples_held_limit);
-    }
     if (o.any_type && o.delivery == delivery::lossless) {
         return "any_type and lossless contradict each other: a monitor holds nobody back";
     }
@@ -41,10 +37,7 @@ std::string check_options(subscriber_options const& o, payload_shape const& shap
     if (latest && o.delivery == delivery::lossless) {
         return "latest reads the newest value only and cannot be lossless";
     }
-    if (o.spin_for.count() < 0) {
-        return "spin_for is negative";
-    }
-    return {};
+    return check_reading(o.samples_held_max, o.spin_for);
 }
 
 } // namespace
@@ -68,11 +61,8 @@ subscriber_core::make(std::shared_ptr<participant_core> participant, std::string
                       type_info const& type, payload_shape const& shape,
                       subscriber_options const& options, bool latest) {
     std::string const doing = "cannot subscribe to topic '" + std::string(topic) + "'";
-    if (participant->forked()) {
-        return fail(endpoint_errc::forked, doing + ": this is a forked child");
-    }
-    if (auto const ok = check_name(topic); !ok) {
-        return fail(endpoint_errc::bad_name, explain(ok.error(), name_kind::endpoint, topic));
+    if (auto const ok = may_make(*participant, doing, topic); !ok) {
+        return ok.error();
     }
     if (std::string const bad = check_options(options, shape, latest); !bad.empty()) {
         return fail(endpoint_errc::bad_option, doing + ": " + bad);

@@ -114,42 +114,6 @@ class PARTYWALL_API reading_end {
     reading_end(reading_end const&) = delete;
     reading_end& operator=(reading_end const&) = delete;
 
-    /// Takes the next message, from each publisher in turn. Never waits.
-    template <class Copy>
-    taken try_take() noexcept {
-        if (mark_.is_child()) [[unlikely]] {
-            return error(receive_errc::forked);
-        }
-        enter();
-        if (free_holds_ == 0) [[unlikely]] {
-            return error(receive_errc::too_many_samples);
-        }
-        taken event;
-        if (look_due_ && look_for_ends(event)) [[unlikely]] {
-            return event;
-        }
-        for (std::uint32_t round = 0;; ++round) {
-            for (std::size_t left = sources_.size(); left != 0; --left) {
-                source& s = *sources_[next_];
-                next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
-                cell_state state = s.reader.look();
-                if (state == cell_state::lapped) [[unlikely]] {
-                    jump(s); // now: others that are always ready must not keep us from it
-                    state = s.reader.look();
-                }
-                if (state == cell_state::ready) [[likely]] {
-                    taken t;
-                    if (take<Copy>(s, t)) [[likely]] {
-                        return t;
-                    }
-                }
-            }
-            if (!look_around(event, round < rounds_max)) {
-                return event;
-            }
-        }
-    }
-
     /// try_once() until it gives something else than `empty`, or the deadline.
     template <class TryOnce>
     taken wait_for(TryOnce try_once, std::uint64_t wait_ns) noexcept {
@@ -158,7 +122,7 @@ class PARTYWALL_API reading_end {
             return t;
         }
         std::uint64_t const start = os::monotonic_ns();
-        std::uint64_t const until = wait_ns > ~start ? ~std::uint64_t{0} : start + wait_ns;
+        std::uint64_t const until = os::deadline_after(start, wait_ns);
         std::uint64_t const spin_until = spin_end(start, until);
         for (std::uint64_t now = start; now < spin_until; now = os::monotonic_ns()) {
             for (int i = 0; i < 16; ++i) {
@@ -272,6 +236,20 @@ class PARTYWALL_API reading_end {
         if (foreign_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             collect();
         }
+    }
+
+    /// What every look for a message begins with. False: `event` says why there is none now.
+    [[gnu::always_inline]] bool may_take(taken& event) noexcept {
+        if (mark_.is_child()) [[unlikely]] {
+            event = error(receive_errc::forked);
+            return false;
+        }
+        enter();
+        if (free_holds_ == 0) [[unlikely]] {
+            event = error(receive_errc::too_many_samples);
+            return false;
+        }
+        return !look_due_ || !look_for_ends(event);
     }
 
     template <class Copy>

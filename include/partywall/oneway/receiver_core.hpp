@@ -35,15 +35,8 @@ class PARTYWALL_API receiver_core final : public reading_end {
     /// Takes the next message, from each sender in turn. Never waits.
     template <class Copy>
     taken try_take() noexcept {
-        if (mark_.is_child()) [[unlikely]] {
-            return error(receive_errc::forked);
-        }
-        enter();
-        if (free_holds_ == 0) [[unlikely]] {
-            return error(receive_errc::too_many_samples);
-        }
         taken event;
-        if (look_due_ && look_for_ends(event)) [[unlikely]] {
+        if (!may_take(event)) [[unlikely]] {
             follow();
             return event;
         }

@@ -15,6 +15,11 @@ inline std::uint64_t monotonic_ns() noexcept {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+/// `wait_ns` from `now_ns` on; the largest value where that is beyond what can be counted.
+constexpr std::uint64_t deadline_after(std::uint64_t now_ns, std::uint64_t wait_ns) noexcept {
+    return wait_ns > ~now_ns ? ~std::uint64_t{0} : now_ns + wait_ns;
+}
+
 /// An absolute time as the kernel wants it. Times beyond what it can count (584 years) saturate
 /// in the kernel, so the largest value means "no limit".
 inline timespec to_timespec(std::uint64_t ns) noexcept {

@@ -26,19 +26,41 @@ class PARTYWALL_API subscriber_core final : public reading_end {
                          subscriber_options const& options, bool latest,
                          failure<endpoint_errc>& why) noexcept;
 
+    /// Takes the next message, from each publisher in turn. Never waits.
+    template <class Copy>
+    taken try_take() noexcept {
+        taken event;
+        if (!may_take(event)) [[unlikely]] {
+            return event;
+        }
+        for (std::uint32_t round = 0;; ++round) {
+            for (std::size_t left = sources_.size(); left != 0; --left) {
+                source& s = *sources_[next_];
+                next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
+                cell_state state = s.reader.look();
+                if (state == cell_state::lapped) [[unlikely]] {
+                    jump(s); // now: others that are always ready must not keep us from it
+                    state = s.reader.look();
+                }
+                if (state == cell_state::ready) [[likely]] {
+                    taken t;
+                    if (take<Copy>(s, t)) [[likely]] {
+                        return t;
+                    }
+                }
+            }
+            if (!look_around(event, round < rounds_max)) {
+                return event;
+            }
+        }
+    }
+
     /// The newest message of any publisher that has not been taken yet; otherwise, unless
     /// `only_new`, the one that was taken last once more.
     template <class Copy>
     taken try_take_latest(bool only_new) noexcept {
-        if (mark_.is_child()) [[unlikely]] {
-            return error(receive_errc::forked);
-        }
-        enter();
-        if (free_holds_ == 0) [[unlikely]] {
-            return error(receive_errc::too_many_samples);
-        }
         taken event;
-        if (look_due_ && look_for_ends(event)) [[unlikely]] {
+        if (!may_take(event)) [[unlikely]] {
             return event;
         }
         for (std::uint32_t round = 0;; ++round) {
