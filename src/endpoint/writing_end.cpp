@@ -43,7 +43,7 @@ send_errc writing_end::refusal() const noexcept {
     return mark_.is_child() ? send_errc::forked : send_errc::closed;
 }
 
-void writing_end::count_wake() noexcept { add(control().wakes, 1); }
+void writing_end::count_wake() noexcept { add_to_own(control().wakes, 1); }
 
 bool writing_end::interrupted() noexcept {
     // acquire: what the interrupting thread did before is visible to the one it interrupts.
@@ -82,7 +82,7 @@ send_errc writing_end::wait_for_change(std::uint32_t epoch, std::uint64_t until_
 
 send_errc writing_end::make_room(std::uint64_t wait_ns) noexcept {
     gate<>::laggard held_by;
-    add(control().scans, 1);
+    add_to_own(control().scans, 1);
     if (gate_.scan(ring.position(), held_by)) {
         return send_ok;
     }
@@ -91,17 +91,17 @@ send_errc writing_end::make_room(std::uint64_t wait_ns) noexcept {
     std::uint64_t const until =
         overflow_ == overflow::reject ? start : os::deadline_after(start, wait_ns);
     send_errc const outcome = wait_for_room(held_by, until);
-    add(control().blocked_count, 1);
-    add(control().blocked_ns, os::monotonic_ns() - start);
+    add_to_own(control().blocked_count, 1);
+    add_to_own(control().blocked_ns, os::monotonic_ns() - start);
     if (outcome != send_ok) {
-        add(control().rejected, 1);
+        add_to_own(control().rejected, 1);
     }
     return outcome;
 }
 
 bool writing_end::find_room() noexcept {
     gate<>::laggard held_by;
-    add(control().scans, 1);
+    add_to_own(control().scans, 1);
     return gate_.scan(ring.position(), held_by) || ask_laggards(held_by);
 }
 
@@ -160,9 +160,7 @@ send_errc writing_end::wait_for_room(gate<>::laggard held_by, std::uint64_t unti
 void writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
                                  std::uint64_t& backoff_ns) noexcept {
     // relaxed: ordered before the re-check by the heavy fence; this thread alone writes it.
-    std_atomics::store(control().room_arm,
-                       std_atomics::load(control().room_arm, std::memory_order_relaxed) + 1,
-                       std::memory_order_relaxed);
+    add_to_own(control().room_arm, 1);
     wait_list words;
     words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
     if (!os::heavy_fence()) { // pairs with the light fence in reader_seat::ring_room()

@@ -29,9 +29,20 @@ void fill(std::byte* base, void* context) {
     }
 }
 
+/// The cells of one lane; where they start is the lane's own.
+ring_geometry cells_at(std::byte* where, lanes_constants const& c) noexcept {
+    return {where,
+            c.cell_count,
+            c.stride,
+            c.payload_bytes_max,
+            0,
+            c.payload_offset,
+            c.variable_length != 0};
+}
+
 /// Whether the numbers fit each other and a segment of `bytes`. Every product is bounded before it
 /// is formed: they may come from another process.
-bool possible(lanes_constants const& c, ring_geometry const& g, std::uint64_t bytes) noexcept {
+bool possible(lanes_constants const& c, std::uint64_t bytes) noexcept {
     if (c.lane_count == 0 || c.lane_count > senders_max || bytes > segment_bytes_max) {
         return false;
     }
@@ -42,7 +53,8 @@ bool possible(lanes_constants const& c, ring_geometry const& g, std::uint64_t by
         c.lane_bytes > (bytes - c.cells_offset) / c.lane_count) {
         return false;
     }
-    return c.cells_offset + c.lane_count * c.lane_bytes == bytes && g.valid(c.lane_bytes);
+    return c.cells_offset + c.lane_count * c.lane_bytes == bytes &&
+           cells_at(nullptr, c).valid(c.lane_bytes);
 }
 
 } // namespace
@@ -71,14 +83,14 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
     c.variable_length = shape.variable_length ? 1 : 0;
     c.lane_count = o.senders_max;
     c.cells_offset = lane_headers_offset(c.lane_count) + c.lane_count * sizeof(lane_header);
-    if (c.stride >
-        (segment_bytes_max - c.cells_offset) / c.lane_count / c.cell_count - 2 * spacing_bytes) {
+    // At most 2^24 cells of little more than 2^30 bytes: this product cannot wrap.
+    c.lane_bytes = staggered(c.cell_count * c.stride);
+    if (c.lane_bytes > (segment_bytes_max - c.cells_offset) / c.lane_count) {
         return bad(std::to_string(c.lane_count) + " lanes of " + std::to_string(c.cell_count) +
                    " messages of " + std::to_string(c.stride) +
                    " bytes are more than a segment may have (" + std::to_string(segment_bytes_max) +
                    " bytes)");
     }
-    c.lane_bytes = staggered(c.cell_count * c.stride);
     c.wakes = static_cast<std::uint32_t>(o.wake);
     c.fences = static_cast<std::uint32_t>(fences);
     c.hinted = c.lane_count > lanes_without_hints ? 1 : 0;
@@ -87,13 +99,7 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
 }
 
 ring_geometry inbox_segment::geometry(std::uint32_t lane) const noexcept {
-    return {map.data() + constants.cells_offset + lane * constants.lane_bytes,
-            constants.cell_count,
-            constants.stride,
-            constants.payload_bytes_max,
-            0,
-            constants.payload_offset,
-            constants.variable_length != 0};
+    return cells_at(map.data() + constants.cells_offset + lane * constants.lane_bytes, constants);
 }
 
 result<inbox_segment, endpoint_failure> create_inbox(participant_core& participant,
@@ -132,15 +138,7 @@ result<inbox_segment, endpoint_failure> attach_inbox(directory const& dir,
     // Copied once, checked, never read again.
     copy_words<>::load(reinterpret_cast<std::byte*>(&s.constants),
                        s.map.data() + offsetof(lanes_segment, constants), sizeof s.constants);
-    ring_geometry g = s.constants.lane_count == 0 ? ring_geometry{}
-                                                  : ring_geometry{nullptr,
-                                                                  s.constants.cell_count,
-                                                                  s.constants.stride,
-                                                                  s.constants.payload_bytes_max,
-                                                                  0,
-                                                                  s.constants.payload_offset,
-                                                                  s.constants.variable_length != 0};
-    if (!possible(s.constants, g, s.map.size())) {
+    if (!possible(s.constants, s.map.size())) {
         return corrupt("an impossible geometry");
     }
     return s;

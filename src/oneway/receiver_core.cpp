@@ -74,12 +74,15 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     for (lane_state& one : core->lanes_) {
         one.start = options.start_position;
     }
+    // From here on closing takes back whatever was done.
+    core->entry_.number = number;
+    core->segment_ = std::make_unique<inbox_segment>();
+    inbox_segment& s = *core->segment_;
     auto segment = create_inbox(me, number, *plan, doing);
     if (!segment) {
         return segment.error();
     }
-    core->segment_ = std::make_unique<inbox_segment>(std::move(*segment));
-    inbox_segment& s = *core->segment_;
+    s = std::move(*segment);
     core->arrivals_ = &s.bell().arrivals;
     core->hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
     core->bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
@@ -96,7 +99,6 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     spec.meta = options.metadata;
     auto entry = me.add_entry(spec);
     if (!entry) {
-        unlink_segment(me.dir(), {segment_kind::lanes, me.ticket(), number});
         return from_registry(entry.error(), doing);
     }
     core->entry_ = std::move(*entry);
@@ -305,10 +307,9 @@ void receiver_core::source_ended(source& s) noexcept {
     own.from = nullptr;
     own.start = s.reader.position() + segment_->constants.cell_count;
     own.held = true; // until give_back()
-    std_atomics::store(segment_->control().received, segment_->control().received + s.received,
-                       std::memory_order_relaxed);
-    std_atomics::store(segment_->control().missed, segment_->control().missed + s.missed,
-                       std::memory_order_relaxed);
+    own.received = s.received;
+    own.missed = s.missed;
+    publish_counters(s);
 }
 
 /// Nobody holds a message of the lane any more. Who closed in good order will not write again; for
@@ -328,8 +329,6 @@ void receiver_core::give_back(source& s) noexcept {
     }
 }
 
-void receiver_core::gave_back() noexcept {}
-
 void receiver_core::free_after_deaths() noexcept {
     for (std::uint32_t i = 0; waiting_for_proof_ != 0 && i < lanes_.size(); ++i) {
         lane_state& own = lanes_[i];
@@ -343,18 +342,21 @@ void receiver_core::free_after_deaths() noexcept {
 
 void receiver_core::free_lane(std::uint32_t index, owner seen, std::uint64_t start) noexcept {
     lane_state& own = lanes_[index];
+    inbox_control& control = segment_->control();
+    // Until now the lane's own counters said so: who reads the figures adds the two.
+    add_to_own(control.received, std::exchange(own.received, 0));
+    add_to_own(control.missed, std::exchange(own.missed, 0));
     own.start = start;
     own.seen = {};
-    inbox_control& control = segment_->control();
     if (lane<>::free(segment_->lanes()[index], seen, participant_->ticket(), start)) {
-        std_atomics::store(control.lanes_freed, control.lanes_freed + 1, std::memory_order_relaxed);
+        add_to_own(control.lanes_freed, 1);
         participant_->bump_epoch(); // senders may wait for a lane
     }
 }
 
 void receiver_core::let_go() noexcept {
     closing_ = true;
-    if (segment_ == nullptr) {
+    if (segment_ == nullptr || !*segment_) {
         return;
     }
     for (auto const& s : sources_) {
@@ -365,7 +367,10 @@ void receiver_core::let_go() noexcept {
     std_atomics::store(segment_->control().closed, std::uint32_t{1}, std::memory_order_release);
     wake_senders();
     if (has_entry_) {
-        (void)participant_->remove_entry(entry_);
+        (void)participant_->remove_entry(entry_); // and its file
+    } else {
+        unlink_segment(participant_->dir(),
+                       {segment_kind::lanes, participant_->ticket(), entry_.number});
     }
 }
 
@@ -380,13 +385,11 @@ void receiver_core::wake_senders() noexcept {
     }
 }
 
-bool receiver_core::report(taken&) noexcept { return false; }
-
 void receiver_core::catch_up() noexcept { free_after_deaths(); }
 
 bool receiver_core::add_words(wait_list& words, bool& membarrier) noexcept {
     inbox_control& control = segment_->control();
-    std_atomics::store(control.sleeps, control.sleeps + 1, std::memory_order_relaxed);
+    add_to_own(control.sleeps, 1);
     if (!sources_.empty() || waiting_for_proof_ != 0) {
         words.peer_death_matters(); // looked for once per slice
     }

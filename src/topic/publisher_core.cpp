@@ -281,7 +281,7 @@ bool publisher_core::free_laggard(gate<>::laggard const& held_by) noexcept {
     if (!gone || !reader_seat<>::reclaim(slot, held_by.seen, participant_->ticket())) {
         return false;
     }
-    add(control().readers_reclaimed, 1);
+    add_to_own(control().readers_reclaimed, 1);
     return true;
 }
 

@@ -2,6 +2,7 @@
 // Many tell one: order, policies, lanes that change hands, names.
 #include "support.hpp"
 
+#include <partywall/oneway/inbox_stats.hpp>
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
@@ -299,6 +300,30 @@ TEST(Lane, IsKeptWhileASampleOfItIsHeld) {
     auto next = me.sender<tick>("in").value();
     send_ticks(next, 8, 1);
     EXPECT_EQ(take_all(in), numbers(8, 1));
+}
+
+TEST(Lane, CountsEachMessageOnceWhetherItsSenderIsThereOrGone) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(4, 2)).value();
+    auto const received = [&] {
+        auto const entry = me.core()->entries(entry_kind::inbox, "in").at(0);
+        return read_inbox_stats(me.core()->dir(), entry).value().received;
+    };
+    auto out = me.sender<tick>("in").value();
+    send_ticks(out, 0, 3);
+    EXPECT_EQ(take_all(in), numbers(0, 3));
+    EXPECT_EQ(received(), 3u);
+    send_ticks(out, 3, 1);
+    {
+        auto const held = in.try_receive();
+        out.close();
+        EXPECT_TRUE(take_all(in).empty()); // it has ended, and its lane is not free yet
+        EXPECT_EQ(received(), 4u);
+    }
+    EXPECT_TRUE(take_all(in).empty());
+    EXPECT_EQ(received(), 4u);
+    EXPECT_EQ(in.received(), 4u);
 }
 
 TEST(Lane, SamplesOutliveTheirReceiver) {

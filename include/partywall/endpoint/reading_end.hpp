@@ -210,9 +210,9 @@ class PARTYWALL_API reading_end {
     /// The handle is closed: leaves whatever no held sample needs.
     virtual void let_go() noexcept = 0;
     /// Somebody may wait for what was just given back.
-    virtual void gave_back() noexcept = 0;
+    virtual void gave_back() noexcept {}
     /// An event of its own to report when there is no message.
-    virtual bool report(taken& event) noexcept = 0;
+    virtual bool report(taken&) noexcept { return false; }
     /// Now is the time for what can wait: the caller waits anyway.
     virtual void catch_up() noexcept = 0;
     /// The words that end a sleep, armed; true: a heavy fence is due, and `membarrier` which.

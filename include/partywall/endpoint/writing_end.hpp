@@ -102,11 +102,6 @@ class PARTYWALL_API writing_end {
     /// Sleeps until the registry is not as it was at `epoch`, for who waits for others to come.
     /// send_ok, interrupted, timed_out.
     send_errc wait_for_change(std::uint32_t epoch, std::uint64_t until_ns) noexcept;
-    /// Adds to a counter of ours alone: plain add and store.
-    static void add(std::uint64_t& word, std::uint64_t amount) noexcept {
-        std_atomics::store(word, std_atomics::load(word, std::memory_order_relaxed) + amount,
-                           std::memory_order_relaxed);
-    }
     ring_control& control() const noexcept { return *control_; }
     reader_slot* slots() const noexcept { return slots_; }
 

@@ -156,8 +156,6 @@ class PARTYWALL_API receiver_core final : public reading_end {
     void source_ended(source& s) noexcept override;
     void give_back(source& s) noexcept override;
     void let_go() noexcept override;
-    void gave_back() noexcept override;
-    bool report(taken& event) noexcept override;
     void catch_up() noexcept override;
     bool add_words(wait_list& words, bool& membarrier) noexcept override;
     void after_sleep() noexcept override;
@@ -175,6 +173,8 @@ class PARTYWALL_API receiver_core final : public reading_end {
         std::uint64_t start = 0; ///< of the next sender; ours, whatever the segment says
         owner seen;              ///< of who is read, or was and is not yet gone
         source* from = nullptr;
+        std::uint64_t received = 0; ///< of who was read to the end; 0 again with the lane
+        std::uint64_t missed = 0;
         bool held = false;            ///< read to the end, but samples of it are still out
         bool waits_for_proof = false; ///< nothing of it is needed; its owner's death is not proven
     };

@@ -128,14 +128,8 @@ class reader_seat {
     void count_missed(std::uint64_t total) noexcept {
         Atomics::store(slot_->missed, total, std::memory_order_relaxed);
     }
-    void count_sleep() noexcept {
-        Atomics::store(slot_->sleeps, Atomics::load(slot_->sleeps, std::memory_order_relaxed) + 1,
-                       std::memory_order_relaxed);
-    }
-    void count_corrupt() noexcept {
-        Atomics::store(slot_->corrupt, Atomics::load(slot_->corrupt, std::memory_order_relaxed) + 1,
-                       std::memory_order_relaxed);
-    }
+    void count_sleep() noexcept { add_to_own<Atomics>(slot_->sleeps, 1); }
+    void count_corrupt() noexcept { add_to_own<Atomics>(slot_->corrupt, 1); }
 
   private:
     /// The bell for room, the other way round: the writer arms, this reader rings.

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 namespace partywall::inline v0 {
 
@@ -52,5 +53,13 @@ struct std_atomics {
     /// pair whose heavy half is a membarrier.
     static void compiler_fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 };
+
+/// Adds to a word that the caller's side alone writes: a plain load and store, relaxed, and no
+/// locked instruction.
+template <class Atomics = std_atomics, class Word>
+void add_to_own(Word& word, std::type_identity_t<Word> amount) noexcept {
+    Atomics::store(word, static_cast<Word>(Atomics::load(word, std::memory_order_relaxed) + amount),
+                   std::memory_order_relaxed);
+}
 
 } // namespace partywall::inline v0
