@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "roles.hpp"
 
+#include "large.hpp"
 #include "logbook.hpp"
 #include "text.hpp"
 
@@ -171,6 +172,12 @@ int run_role(std::vector<std::string> const& arguments) try {
     if (role == "peek") {
         return subscribe(role, domain, log, {.delivery = delivery::looking}, {.per_line = 600us},
                          "");
+    }
+    if (role == "sender") {
+        return send_large(domain, arguments.at(3));
+    }
+    if (role == "viewer") {
+        return view_large(domain);
     }
     throw std::runtime_error("there is no such role");
 } catch (std::exception const& e) {

@@ -32,6 +32,7 @@ struct line_header {
 ///   screen DOMAIN LOG                     lossy, pauses now and then
 ///   peek DOMAIN LOG                       looking, slow
 ///                                         these say `ready`, `died TIME`, `closed`
+/// and those of large.hpp, with `-` for LOG.
 int run_role(std::vector<std::string> const& arguments);
 
 } // namespace demo

@@ -2,6 +2,7 @@
 #include "story.hpp"
 
 #include "child.hpp"
+#include "large.hpp"
 #include "logbook.hpp"
 #include "report.hpp"
 #include "roles.hpp"
@@ -223,6 +224,7 @@ bool tell_story(std::string const& file, bool between) {
     report r;
     judge_lines(r, readers, print_table(f, readers, sent));
     judge_lives(r, f, readers, sent);
+    show_large(scene.domain(), some_large_file(), r);
     judge_leftovers(r, scene);
     return r.conclude();
 }

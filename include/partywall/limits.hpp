@@ -39,8 +39,16 @@ inline constexpr std::uint64_t ticket_max = (std::uint64_t{1} << 40) - 1;
 /// Cells of one ring.
 inline constexpr std::uint64_t cells_min = 4;
 inline constexpr std::uint64_t cells_max = std::uint64_t{1} << 24;
-/// Payload of one inline message.
-inline constexpr std::uint64_t payload_bytes_max_limit = std::uint64_t{1} << 30;
+/// Payload of one message.
+inline constexpr std::uint64_t payload_bytes_max_limit = std::uint64_t{1} << 36;
+/// Messages up to this length lie in the ring's cells whatever the options say, longer ones than
+/// the option `inline_bytes_max` in a pool of chunks.
+inline constexpr std::uint64_t always_inline_bytes = 256;
+inline constexpr std::uint64_t inline_bytes_default = 4096;
+/// Chunks of one pool.
+inline constexpr std::uint64_t chunks_max = (std::uint64_t{1} << 24) - 2;
+/// Large messages that one subscriber may hold while its publisher goes on, at most.
+inline constexpr std::uint32_t pins_per_subscriber_max = 8;
 /// Bytes of one segment.
 inline constexpr std::uint64_t segment_bytes_max = std::uint64_t{1} << 40;
 /// Subscribers of one publisher: the default, and the most that an option may ask for.

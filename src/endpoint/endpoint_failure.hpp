@@ -9,6 +9,7 @@
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>
 #include <partywall/ring/ring_geometry.hpp>
+#include <partywall/ring/ring_layout.hpp>
 #include <partywall/segment/segment.hpp>
 
 #include <cerrno>
@@ -39,11 +40,27 @@ result<void, endpoint_failure> may_make(participant_core const& participant, std
 result<std::uint64_t, endpoint_failure> new_number(participant_core& participant,
                                                    std::string_view doing);
 
-/// The cells that a publisher's or receiver's options amount to, without the memory they lie in.
-/// Errors: bad_option.
-result<ring_geometry, endpoint_failure> plan_cells(std::string_view doing,
-                                                   payload_shape const& shape, std::uint64_t depth,
-                                                   std::uint64_t payload_bytes_max);
+/// What says how much memory a ring takes.
+struct ring_sizes {
+    std::uint64_t depth = 0;
+    std::uint64_t payload_bytes_max = 0;
+    std::uint64_t inline_bytes_max = 0;
+    std::uint64_t pins = 0; ///< large messages that readers may hold
+};
+/// The cells and chunks that a publisher's or receiver's options amount to, without the memory they
+/// lie in, which stays far below 2^64 bytes. Errors: bad_option.
+result<ring_geometry, endpoint_failure>
+plan_cells(std::string_view doing, payload_shape const& shape, ring_sizes const& sizes);
+/// What others have to know about the chunks of `g`, which begin `offset` bytes in.
+pool_constants describe_pool(ring_geometry const& g, std::uint64_t offset,
+                             std::uint32_t pinning_slots, std::uint32_t pins_per_slot) noexcept;
+/// Adds the chunks that somebody else's constants speak of to `g`, whose cells begin `cells_offset`
+/// bytes into the `bytes` at `base`, from where the pool's offset counts too. False: cells, chunks,
+/// or both are impossible. `slot_count`: reader slots that there are.
+bool complete(ring_geometry& g, pool_constants const& pool, std::byte* base,
+              std::uint64_t cells_offset, std::uint64_t bytes, std::uint32_t slot_count) noexcept;
+/// Whether cells of this geometry have messages of this shape in them.
+bool has_shape(ring_geometry const& g, payload_shape const& shape) noexcept;
 /// What is wrong with options that all who send, or all who receive, have; empty: nothing.
 std::string check_writing(overflow policy, std::chrono::nanoseconds block_for,
                           std::chrono::nanoseconds spin_for);

@@ -181,6 +181,89 @@ bool reading_end::grow_holds(std::uint64_t bytes_max) noexcept {
     return true;
 }
 
+/// In order of what it costs: pinned, which holds nobody back; where it lies, which holds back the
+/// writer; copied, where nothing else protects it.
+bool reading_end::take_large(source& s, taken& t) noexcept {
+    ring_geometry const& g = s.reader.geometry();
+    if (!g.pool) {
+        return bad_length(s);
+    }
+    std::uint64_t const word = s.reader.descriptor(); // once: what follows is a check of this value
+    std::uint64_t const code = descriptor::chunk_code(word);
+    std::uint64_t const bytes = descriptor::bytes(word);
+    if (code == 0 || code > g.pool.chunk_count || bytes > g.pool.payload_bytes_max ||
+        (g.large_bytes != 0 && bytes != g.large_bytes)) {
+        return bad_length(s);
+    }
+    std::byte const* const data = g.pool.chunk(code - 1);
+    auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
+    hold_slot& h = holds_[hold];
+    std::uint64_t const position = s.reader.position();
+    bool const cursor_holds =
+        s.lossless && static_cast<std::int64_t>(position - s.in_place_from) >= 0;
+    h.in_place = false;
+    h.pin_code = 0;
+    if (s.pins_free != 0) {
+        auto const pin = static_cast<std::uint32_t>(std::countr_zero(s.pins_free));
+        s.seat.pin(pin, code, cursor_holds);
+        if (!cursor_holds && !s.reader.still_there(position)) {
+            (void)s.seat.unpin(pin, code);
+            return false; // overwritten meanwhile: look_around() jumps
+        }
+        s.pins_free = static_cast<std::uint8_t>(s.pins_free & (s.pins_free - 1));
+        s.pin_uses[pin] = 1;
+        h.pin = pin;
+        h.pin_code = code;
+        t.data = data;
+    } else if (cursor_holds) {
+        h.in_place = true;
+        t.data = data;
+    } else {
+        if (h.capacity < bytes && !grow(h, g.pool.payload_bytes_max)) {
+            return false;
+        }
+        copy_words<>::load(h.buffer, data, bytes);
+        if (!s.reader.still_there(position)) {
+            return false;
+        }
+        t.data = h.buffer;
+    }
+    took(s, hold, position, bytes, t);
+    return true;
+}
+
+void reading_end::release_pin(hold_slot& h) noexcept {
+    source& s = *h.from;
+    std::uint64_t const code = std::exchange(h.pin_code, 0);
+    s.pin_uses[h.pin] -= 1;
+    if (s.pin_uses[h.pin] != 0) {
+        return;
+    }
+    s.pins_free = static_cast<std::uint8_t>(s.pins_free | 1U << h.pin);
+    if (mark_.is_child()) { // I5
+        return;
+    }
+    // Only a bad fellow reader can have changed our pin, and so let the writer in.
+    if (!s.seat.unpin(h.pin, code)) {
+        s.corrupt = true;
+    }
+    calm_ = false;
+    if (s.lossless && s.unflushed() >= s.flush_every) {
+        flush(s);
+    }
+}
+
+void reading_end::count_memory(mapping const& map) noexcept {
+    bool const first = memory_.bytes == 0;
+    memory_.bytes += map.size();
+    if (options_.memory.prefault) {
+        memory_.prefaulted = map.prefault(map.size()) && (first || memory_.prefaulted);
+    }
+    if (options_.memory.lock) {
+        memory_.locked = map.lock() && (first || memory_.locked);
+    }
+}
+
 bool reading_end::bad_length(source& s) noexcept {
     s.corrupt = s.reader.still_there(s.reader.position()); // otherwise: overwritten meanwhile
     return false;

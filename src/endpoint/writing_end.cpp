@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 namespace partywall::inline v0::detail {
 namespace {
@@ -41,6 +42,30 @@ void writing_end::say_closed() noexcept {
 
 send_errc writing_end::refusal() const noexcept {
     return mark_.is_child() ? send_errc::forked : send_errc::closed;
+}
+
+void writing_end::put_with_pool(std::byte const* message, std::uint64_t bytes) noexcept {
+    ring_geometry const& g = ring.geometry();
+    if (g.variable_length && bytes <= g.payload_bytes_max) {
+        std::uint64_t const position = ring.position();
+        ring.put(message, bytes);
+        pool.committed_inline(position);
+        return;
+    }
+    // Plain stores, as by whoever writes into a loan: nobody reads this chunk, but for readers that
+    // copy because they have no pin left, and throw away what they find changed.
+    if (bytes != 0) {
+        std::memcpy(pool.acquire(), message, bytes);
+    }
+    commit_with_pool(bytes);
+}
+
+void writing_end::commit_with_pool(std::uint64_t bytes) noexcept {
+    (void)pool.acquire(); // what is committed was acquired, but for a message of no bytes
+    std::uint64_t const position = ring.position();
+    (void)ring.begin(); // marks the cell: only then may others find the new message in it
+    ring.commit(pool.descriptor(bytes));
+    pool.committed(position);
 }
 
 void writing_end::count_wake() noexcept { add_to_own(control().wakes, 1); }

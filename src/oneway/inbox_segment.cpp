@@ -4,6 +4,7 @@
 #include <partywall/inbox/lane.hpp>
 #include <partywall/segment/copy_words.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -29,15 +30,19 @@ void fill(std::byte* base, void* context) {
     }
 }
 
-/// The cells of one lane; where they start is the lane's own.
-ring_geometry cells_at(std::byte* where, lanes_constants const& c) noexcept {
-    return {where,
-            c.cell_count,
-            c.stride,
-            c.payload_bytes_max,
-            0,
-            c.payload_offset,
-            c.variable_length != 0};
+/// The cells and chunks of one lane; where its positions start is the lane's own. False: they are
+/// impossible.
+bool lane_at(std::byte* where, lanes_constants const& c, ring_geometry& g) noexcept {
+    g = {where,
+         c.cell_count,
+         c.stride,
+         c.payload_bytes_max,
+         0,
+         c.payload_offset,
+         c.variable_length != 0,
+         0,
+         {}};
+    return complete(g, c.pool, where, 0, c.lane_bytes, 1);
 }
 
 /// Whether the numbers fit each other and a segment of `bytes`. Every product is bounded before it
@@ -53,8 +58,8 @@ bool possible(lanes_constants const& c, std::uint64_t bytes) noexcept {
         c.lane_bytes > (bytes - c.cells_offset) / c.lane_count) {
         return false;
     }
-    return c.cells_offset + c.lane_count * c.lane_bytes == bytes &&
-           cells_at(nullptr, c).valid(c.lane_bytes);
+    ring_geometry g;
+    return c.cells_offset + c.lane_count * c.lane_bytes == bytes && lane_at(nullptr, c, g);
 }
 
 } // namespace
@@ -69,7 +74,9 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
         return bad("senders_max " + std::to_string(o.senders_max) + " is not in 1.." +
                    std::to_string(senders_max));
     }
-    auto const cells = plan_cells(doing, shape, o.depth, o.payload_bytes_max);
+    std::uint32_t const pins = std::min(o.samples_held_max, pins_per_subscriber_max);
+    auto const cells =
+        plan_cells(doing, shape, {o.depth, o.payload_bytes_max, o.inline_bytes_max, pins});
     if (!cells) {
         return cells.error();
     }
@@ -83,13 +90,16 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
     c.variable_length = shape.variable_length ? 1 : 0;
     c.lane_count = o.senders_max;
     c.cells_offset = lane_headers_offset(c.lane_count) + c.lane_count * sizeof(lane_header);
-    // At most 2^24 cells of little more than 2^30 bytes: this product cannot wrap.
-    c.lane_bytes = staggered(c.cell_count * c.stride);
+    std::uint64_t const cells_end =
+        (cells->bytes() + spacing_bytes - 1) / spacing_bytes * spacing_bytes;
+    c.pool = describe_pool(*cells, cells_end, 1, pins);
+    c.lane_bytes = staggered(cells_end + cells->pool.bytes());
     if (c.lane_bytes > (segment_bytes_max - c.cells_offset) / c.lane_count) {
-        return bad(std::to_string(c.lane_count) + " lanes of " + std::to_string(c.cell_count) +
-                   " messages of " + std::to_string(c.stride) +
-                   " bytes are more than a segment may have (" + std::to_string(segment_bytes_max) +
-                   " bytes)");
+        return bad(std::to_string(c.lane_count) + " lanes of " + std::to_string(c.lane_bytes) +
+                   " bytes, for " + std::to_string(c.cell_count) + " messages of up to " +
+                   std::to_string(cells->message_bytes_max()) +
+                   " bytes each, are more than a segment may have (" +
+                   std::to_string(segment_bytes_max) + " bytes)");
     }
     c.wakes = static_cast<std::uint32_t>(o.wake);
     c.fences = static_cast<std::uint32_t>(fences);
@@ -99,20 +109,27 @@ result<inbox_plan, endpoint_failure> plan_inbox(std::string_view doing, payload_
 }
 
 ring_geometry inbox_segment::geometry(std::uint32_t lane) const noexcept {
-    return cells_at(map.data() + constants.cells_offset + lane * constants.lane_bytes, constants);
+    ring_geometry g;
+    (void)lane_at(map.data() + constants.cells_offset + lane * constants.lane_bytes, constants, g);
+    return g; // the constants are ours, or were checked
 }
 
 result<inbox_segment, endpoint_failure> create_inbox(participant_core& participant,
                                                      std::uint64_t number, inbox_plan& plan,
+                                                     memory_options const& memory,
                                                      std::string_view doing) {
     std::uint64_t const ticket = participant.ticket();
     plan.receiver = ticket;
+    // Lanes lie behind each other, each with its cells and chunks: what is reserved is all of them.
+    std::uint64_t const backed =
+        memory.backing == backing::reserved ? plan.constants.cells_offset : plan.bytes();
     auto map = create_segment(participant.dir(),
                               {{segment_kind::lanes, ticket, number},
                                lanes_layout_version,
                                lanes_fingerprint,
                                plan.bytes(),
-                               incarnation_of(ticket, number)},
+                               incarnation_of(ticket, number),
+                               backed},
                               fill, &plan);
     if (!map) {
         return from_segment(map.error(), doing);

@@ -52,6 +52,7 @@ struct inbox_segment {
 
 result<inbox_segment, endpoint_failure> create_inbox(participant_core& participant,
                                                      std::uint64_t number, inbox_plan& plan,
+                                                     memory_options const& memory,
                                                      std::string_view doing);
 result<inbox_segment, endpoint_failure> attach_inbox(directory const& dir,
                                                      entry_info const& receiver, access how);

@@ -57,7 +57,8 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     }
     handle core(new receiver_core(std::move(participant)));
     participant_core& me = *core->participant_;
-    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close});
+    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
+               options.memory});
     core->name_ = name;
     auto const drawn = new_number(me, doing);
     if (!drawn) {
@@ -78,11 +79,14 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     core->entry_.number = number;
     core->segment_ = std::make_unique<inbox_segment>();
     inbox_segment& s = *core->segment_;
-    auto segment = create_inbox(me, number, *plan, doing);
+    auto segment = create_inbox(me, number, *plan, options.memory, doing);
     if (!segment) {
         return segment.error();
     }
     s = std::move(*segment);
+    core->count_memory(s.map);
+    core->memory_.backed =
+        options.memory.backing == backing::reserved ? plan->constants.cells_offset : plan->bytes();
     core->arrivals_ = &s.bell().arrivals;
     core->hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
     core->bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
@@ -94,7 +98,7 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     spec.type = type;
     spec.number = number;
     spec.depth = plan->constants.cell_count;
-    spec.payload_bytes_max = plan->constants.payload_bytes_max;
+    spec.payload_bytes_max = s.geometry(0).message_bytes_max();
     spec.initial = health::starting;
     spec.meta = options.metadata;
     auto entry = me.add_entry(spec);
@@ -238,6 +242,10 @@ void receiver_core::attach(std::uint32_t index, owner seen) {
     s->seat = reader_seat<>(h.slot, h.control, owner_word<>::load(h.slot.owner),
                             static_cast<fence_pair>(segment_->constants.fences));
     s->seat.adopt(own.start);
+    if (g.pool) {
+        s->pins_free =
+            static_cast<std::uint8_t>((1U << segment_->constants.pool.pins_per_slot) - 1);
+    }
     s->life = participant_->life_of(s->ticket);
     if (hints_ != nullptr) {
         // Its hint may have been passed over while nobody read the lane: as if it had just changed.

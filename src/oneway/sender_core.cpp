@@ -154,14 +154,16 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
                                                       std::to_string(e.owner_ticket) + " has " +
                                                       describe(e.type));
     }
-    if ((c.variable_length != 0) != shape_.variable_length ||
-        c.payload_offset != shape_.payload_offset ||
-        (!shape_.variable_length && c.payload_bytes_max != shape_.payload_bytes_max)) {
+    if (!has_shape(s->geometry(0), shape_)) {
         return fail(endpoint_errc::corrupt,
                     doing + ": the receiver's cells do not have the shape of its type");
     }
     auto segment = std::make_unique<inbox_segment>(std::move(*s));
     participant_core::life_view life = participant_->life_of(e.owner_ticket);
+    chunk_pool<> chunks;
+    if (c.pool.chunk_count != 0) {
+        chunks = chunk_pool<>(c.cell_count, c.pool.chunk_count);
+    }
     // From here on nothing fails for want of memory: what is claimed is opened.
     std::uint64_t const ticket = participant_->ticket();
     owner mine;
@@ -176,6 +178,8 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
     ring_geometry g = segment->geometry(index);
     lane<>::fill(h, g, incarnation_, static_cast<std::uint32_t>(options_.overflow), fences_);
     ring = ring_writer<>(g);
+    chunks.use(g, &h.slot, c.pool.pinning_slots, c.pool.pins_per_slot);
+    pool = std::move(chunks);
     rings_used += 1;
     bool const gated = options_.overflow != overflow::drop_oldest;
     use({options_.overflow, options_.block_for, options_.waiting, options_.spin_for,
@@ -188,6 +192,9 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
         return fail(endpoint_errc::corrupt, doing + ": somebody took a lane that was ours");
     }
     segment_ = std::move(segment);
+    memory_.bytes = segment_->map.size();
+    memory_.prefaulted = options_.memory.prefault && segment_->map.prefault(segment_->map.size());
+    memory_.locked = options_.memory.lock && segment_->map.lock();
     inbox_ = &segment_->control();
     life_ = std::move(life);
     lane_ = index;

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -119,8 +120,13 @@ result<mapping, segment_failure> create(directory const& where, segment_spec con
     if (!file) {
         return refuse_errno(what, "open", file.error());
     }
-    if (auto refused = back(what, file->fd(), spec.bytes)) {
+    std::uint64_t const backed =
+        spec.backed_bytes != 0 ? std::min(spec.backed_bytes, spec.bytes) : spec.bytes;
+    if (auto refused = back(what, file->fd(), backed)) {
         return std::move(*refused);
+    }
+    if (backed != spec.bytes && ::ftruncate(file->fd(), static_cast<off_t>(spec.bytes)) != 0) {
+        return refuse_errno(what, "ftruncate", errno);
     }
     auto mapped = detail::mapping_access::make(file->fd(), spec.bytes, access::read_write);
     if (!mapped) {

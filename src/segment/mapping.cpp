@@ -4,6 +4,10 @@
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -77,6 +81,32 @@ mapping& mapping::operator=(mapping&& other) noexcept {
 }
 
 mapping::~mapping() = default;
+
+bool mapping::prefault(std::uint64_t bytes) const noexcept {
+    std::uint64_t const wanted = std::min<std::uint64_t>(bytes, size_);
+    if (wanted == 0) {
+        return data_ != nullptr;
+    }
+    // For reading also where we may write: pages of a memory file map the same way for both, and
+    // writing what others may be writing is no way to touch it.
+    if (::madvise(data_, wanted, MADV_POPULATE_READ) == 0) {
+        return true;
+    }
+    if (errno != EINVAL) {
+        return false;
+    }
+    // Before Linux 5.14: one load per page.
+    auto const page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    for (std::uint64_t at = 0; at < wanted; at += page) {
+        (void)*static_cast<std::byte const volatile*>(data_ + at);
+    }
+    return true;
+}
+
+bool mapping::lock() const noexcept {
+    // On fault: what is reserved and was never touched stays so.
+    return data_ != nullptr && (::mlock2(data_, size_, MLOCK_ONFAULT) == 0);
+}
 
 void mapping::reset() noexcept {
     data_ = nullptr;

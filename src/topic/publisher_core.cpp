@@ -6,6 +6,8 @@
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/wait/waiting.hpp>
 
+#include <algorithm>
+#include <sched.h>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -15,6 +17,13 @@ struct publisher_plan {
     ring_geometry geometry;
     ring_constants constants{};
     std::uint32_t slot_count = 0;
+
+    /// Where chunks may begin, if there are any.
+    std::uint64_t cells_end() const noexcept {
+        std::uint64_t const end = ring_cells_offset + geometry.bytes();
+        return geometry.pool ? (end + spacing_bytes - 1) / spacing_bytes * spacing_bytes : end;
+    }
+    std::uint64_t bytes() const noexcept { return cells_end() + geometry.pool.bytes(); }
 };
 
 namespace {
@@ -29,23 +38,35 @@ result<publisher_plan, endpoint_failure> make_plan(std::string_view doing,
     if (std::string wrong = check_writing(o.overflow, o.block_for, o.spin_for); !wrong.empty()) {
         return bad(std::move(wrong));
     }
+    if (o.pins_per_subscriber > pins_per_subscriber_max) {
+        return bad("pins_per_subscriber " + std::to_string(o.pins_per_subscriber) +
+                   " is not in 0.." + std::to_string(pins_per_subscriber_max));
+    }
     if (o.subscribers_max == 0 || o.subscribers_max > subscribers_max) {
         return bad("subscribers_max " + std::to_string(o.subscribers_max) + " is not in 1.." +
                    std::to_string(subscribers_max));
     }
-    auto const cells = plan_cells(doing, shape, o.depth, o.payload_bytes_max);
+    // Who comes first may pin: the first reader slots, as many as the budget has pins for.
+    std::uint32_t const pinning_slots =
+        o.pins_per_subscriber == 0
+            ? 0
+            : std::min(o.pins_max / o.pins_per_subscriber, o.subscribers_max);
+    auto const cells = plan_cells(doing, shape,
+                                  {o.depth, o.payload_bytes_max, o.inline_bytes_max,
+                                   std::uint64_t{pinning_slots} * o.pins_per_subscriber});
     if (!cells) {
         return cells.error();
     }
     publisher_plan p;
     p.geometry = *cells;
     p.geometry.start_position = o.start_position;
-    if (p.geometry.stride > segment_bytes_max / p.geometry.cell_count - ring_cells_offset) {
-        return bad(std::to_string(p.geometry.cell_count) + " messages of " +
-                   std::to_string(p.geometry.stride) + " bytes are more than a segment may have (" +
-                   std::to_string(segment_bytes_max) + " bytes)");
-    }
     p.slot_count = o.subscribers_max;
+    p.constants.pool =
+        describe_pool(p.geometry, p.cells_end(), pinning_slots, o.pins_per_subscriber);
+    if (p.bytes() > segment_bytes_max) {
+        return bad("its ring takes " + std::to_string(p.bytes()) + " bytes, a segment may have " +
+                   std::to_string(segment_bytes_max));
+    }
     fence_pair const fences = may_omit_fence && o.fence == fencing::automatic
                                   ? fence_pair::sleeper
                                   : fence_pair::publisher;
@@ -54,7 +75,7 @@ result<publisher_plan, endpoint_failure> make_plan(std::string_view doing,
     p.constants.stride = p.geometry.stride;
     p.constants.payload_bytes_max = p.geometry.payload_bytes_max;
     p.constants.type_fingerprint = type.fingerprint;
-    p.constants.payload_offset = shape.payload_offset;
+    p.constants.payload_offset = p.geometry.payload_offset;
     p.constants.variable_length = shape.variable_length ? 1 : 0;
     p.constants.overflow = static_cast<std::uint32_t>(o.overflow);
     p.constants.fences = static_cast<std::uint32_t>(fences);
@@ -67,6 +88,7 @@ void fill_ring(std::byte* base, void* context) {
     auto& p = *static_cast<publisher_plan*>(context);
     auto* const segment = reinterpret_cast<ring_segment*>(base);
     p.geometry.cells = base + ring_cells_offset;
+    p.geometry.pool.chunks = base + p.constants.pool.offset;
     segment->constants = p.constants;
     segment->control.position = p.constants.start_position;
     ring_writer<>::format(p.geometry);
@@ -77,6 +99,35 @@ void fill_readers(std::byte* base, void* context) {
     auto* const segment = reinterpret_cast<readers_segment*>(base);
     segment->constants.slot_count = p.slot_count;
     segment->constants.slot_bytes = sizeof(reader_slot);
+}
+
+/// Whether that subscription has found us already and joined by itself. Between claiming its slot
+/// and saying so lie a few instructions, which are waited for.
+bool joined_by_itself(reader_slot const* slots, std::uint32_t slot_count,
+                      entry_info const& subscription) noexcept {
+    constexpr int patience = 1000;
+    constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
+    for (int i = 0; i < patience; ++i) {
+        bool undecided = false;
+        for (std::uint32_t k = 0; k < slot_count; ++k) {
+            owner const seen = owner_word<>::load(slots[k].owner);
+            if (seen.ticket() != subscription.owner_ticket) {
+                continue;
+            }
+            undecided = undecided || seen.phase() == slot_phase::filling;
+            if (seen.phase() == slot_phase::ready &&
+                std_atomics::load(slots[k].role, relaxed) ==
+                    static_cast<std::uint32_t>(reader_role::lossless) &&
+                std_atomics::load(slots[k].subscription, relaxed) == subscription.incarnation) {
+                return true;
+            }
+        }
+        if (!undecided) {
+            return false;
+        }
+        ::sched_yield();
+    }
+    return false;
 }
 
 /// A gating slot at the start position for a lossless subscription that was there first. Owned by
@@ -130,7 +181,10 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
         return number.error();
     }
     core->entry_.number = *number;
-    if (auto ok = core->make_segments(*plan, doing); !ok) {
+    if (plan->geometry.pool) {
+        core->pool = chunk_pool<>(plan->geometry.cell_count, plan->geometry.pool.chunk_count);
+    }
+    if (auto ok = core->make_segments(*plan, options.memory, doing); !ok) {
         return ok.error();
     }
     entry_spec spec;
@@ -140,7 +194,7 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
     spec.number = core->entry_.number;
     spec.policy = plan->constants.overflow;
     spec.depth = plan->geometry.cell_count;
-    spec.payload_bytes_max = plan->geometry.payload_bytes_max;
+    spec.payload_bytes_max = plan->geometry.message_bytes_max();
     spec.initial = health::starting;
     spec.meta = options.metadata;
     auto entry = participant->add_entry(spec);
@@ -159,7 +213,8 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
             continue;
         }
         if (!reserve(core->slots(), core->slot_count_, participant->ticket(), s,
-                     options.start_position)) {
+                     options.start_position) &&
+            !joined_by_itself(core->slots(), core->slot_count_, s)) {
             return fail(endpoint_errc::too_many_subscribers,
                         doing + ": it has more lossless subscriptions than subscribers_max (" +
                             std::to_string(plan->slot_count) + ")");
@@ -173,16 +228,20 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
 }
 
 result<void, endpoint_failure> publisher_core::make_segments(publisher_plan& plan,
+                                                             memory_options const& memory,
                                                              std::string_view doing) {
     std::uint64_t const ticket = participant_->ticket();
     std::uint64_t const incarnation = incarnation_of(ticket, entry_.number);
     directory const& dir = participant_->dir();
+    std::uint64_t const backed =
+        memory.backing == backing::reserved ? plan.cells_end() : plan.bytes();
     auto ring_map = create_segment(dir,
                                    {{segment_kind::ring, ticket, entry_.number},
                                     ring_layout_version,
                                     ring_fingerprint,
-                                    ring_cells_offset + plan.geometry.bytes(),
-                                    incarnation},
+                                    plan.bytes(),
+                                    incarnation,
+                                    backed},
                                    fill_ring, &plan);
     if (!ring_map) {
         return from_segment(ring_map.error(), doing);
@@ -199,6 +258,11 @@ result<void, endpoint_failure> publisher_core::make_segments(publisher_plan& pla
         return from_segment(readers_map.error(), doing);
     }
     readers_map_ = std::move(*readers_map);
+    memory_.bytes = ring_map_.size() + readers_map_.size();
+    memory_.backed = backed + readers_map_.size();
+    memory_.prefaulted =
+        memory.prefault && ring_map_.prefault(backed) && readers_map_.prefault(readers_map_.size());
+    memory_.locked = memory.lock && ring_map_.lock() && readers_map_.lock();
     return {};
 }
 
@@ -207,6 +271,8 @@ void publisher_core::use_segments(publisher_plan const& plan,
     auto& shared = reinterpret_cast<ring_segment*>(ring_map_.data())->control;
     reader_slot* const all = topic_segments::slots_of(readers_map_);
     ring = ring_writer<>(plan.geometry);
+    pool.use(plan.geometry, all, plan.constants.pool.pinning_slots,
+             plan.constants.pool.pins_per_slot);
     bool const gated = options.overflow != overflow::drop_oldest;
     use({options.overflow, options.block_for, options.waiting, options.spin_for,
          options.wake == wake::sleepers},

@@ -143,12 +143,7 @@ result<void, endpoint_failure> subscriber_attach::check(subscriber_core const& c
                                                         ", this side receives " +
                                                         describe(core.type_));
     }
-    payload_shape const& shape = core.shape_;
-    bool const fits =
-        t.geometry.variable_length == shape.variable_length &&
-        t.geometry.payload_offset == shape.payload_offset &&
-        (shape.variable_length || t.geometry.payload_bytes_max == shape.payload_bytes_max);
-    if (!fits) {
+    if (!has_shape(t.geometry, core.shape_)) {
         return refuse(endpoint_errc::corrupt, "its cells do not have the shape of its type");
     }
     return {};
@@ -281,11 +276,15 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     }
     // Room first: nothing may fail once the seat is taken. A lossless subscription reads in place.
     bool const copies = core.wanted_.delivery != delivery::lossless || core.wanted_.history != 0;
-    if (copies && !core.grow_holds(t->geometry.payload_bytes_max)) {
+    // Who can pin nothing copies large messages as well.
+    std::uint64_t const copied_bytes_max = core.wanted_.delivery == delivery::looking
+                                               ? t->geometry.message_bytes_max()
+                                               : t->geometry.payload_bytes_max;
+    if (copies && !core.grow_holds(copied_bytes_max)) {
         return fail(endpoint_errc::no_memory,
                     "cannot attach to a publisher on topic '" + core.topic_ + "': no memory for " +
                         std::to_string(core.options_.samples_held_max) + " messages of " +
-                        std::to_string(t->geometry.payload_bytes_max) + " bytes");
+                        std::to_string(copied_bytes_max) + " bytes");
     }
     core.sources_.reserve(core.sources_.size() + 1);
     core.detached_.reserve(core.sources_.size() + core.detached_.size() + 1);
@@ -319,6 +318,9 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     if (ended) {
         mark_ended(*s);
     }
+    if (s->seat && t->geometry.pool && &s->seat.slot() - t->slots() < t->pinning_slots) {
+        s->pins_free = static_cast<std::uint8_t>((1U << t->pins_per_slot) - 1);
+    }
     place(core, *s, initial, reserved);
     if (!reserved && core.wanted_.delivery != delivery::looking) {
         // Only now does the subscriber count as there: a publisher that waited for it may send at
@@ -327,6 +329,8 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     }
     s->ring_map = std::move(t->ring);
     s->readers_map = std::move(t->readers);
+    core.count_memory(s->ring_map);
+    core.count_memory(s->readers_map);
     if (!reserved && core.wanted_.delivery != delivery::looking) {
         core.participant_->bump_epoch(); // publishers may wait for subscribers
     }

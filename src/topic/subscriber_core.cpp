@@ -76,7 +76,8 @@ subscriber_core::make(std::shared_ptr<participant_core> participant, std::string
     }
     handle core(new subscriber_core(std::move(participant)));
     // First what closing relies on: from here on anything may fail.
-    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close});
+    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
+               options.memory});
     core->wanted_ = options;
     core->topic_ = topic;
     core->type_ = type;
@@ -115,6 +116,7 @@ subscriber_core::make(std::shared_ptr<participant_core> participant, std::string
 /// Leaves whatever no held sample needs, and the registry: a sample that outlives its subscriber
 /// holds back the publisher that it is of, and nobody else.
 void subscriber_core::let_go() noexcept {
+    forget();
     bool left = false;
     for (auto* const list : {&sources_, &detached_}) {
         for (auto const& s : *list) {
@@ -223,10 +225,18 @@ bool subscriber_core::go_to_newest(source& s) noexcept {
     return s.reader.look() == cell_state::ready;
 }
 
+/// What was taken is kept for who asks again: a pinned message with its pin, others as a copy.
 void subscriber_core::remember(taken const& t) noexcept {
     hold_slot& h = holds_.back();
+    forget();
+    if (holds_[t.hold].pin_code != 0) {
+        share_pin(holds_[t.hold], h);
+        last_ = t;
+        last_.missed = 0;
+        return;
+    }
     std::uint64_t const bytes_max = holds_[t.hold].from->reader.geometry().payload_bytes_max;
-    if (h.capacity < t.bytes && !grow(h, bytes_max)) {
+    if (h.capacity < t.bytes && !grow(h, std::max(bytes_max, t.bytes))) {
         no_memory_ = false; // this value was delivered; only a repetition is not to be had
         last_.error = receive_errc::empty;
         return;
@@ -236,6 +246,28 @@ void subscriber_core::remember(taken const& t) noexcept {
     last_.missed = 0;
 }
 
+/// Two samples, or a sample and the value that is kept, of one message: the last one unpins it.
+void subscriber_core::share_pin(hold_slot const& with, hold_slot& h) noexcept {
+    h.from = with.from;
+    h.in_place = false;
+    h.pin = with.pin;
+    h.pin_code = with.pin_code;
+    h.from->held += 1;
+    h.from->pin_uses[h.pin] += 1;
+}
+
+void subscriber_core::forget() noexcept {
+    hold_slot& kept = holds_.back();
+    last_.error = receive_errc::empty;
+    if (kept.pin_code != 0) {
+        release_pin(kept);
+        kept.from->held -= 1;
+        if (kept.from->detached) {
+            sweep_detached();
+        }
+    }
+}
+
 taken subscriber_core::again() noexcept {
     if (last_.error != receive_errc::none) {
         return error(receive_errc::empty);
@@ -243,6 +275,13 @@ taken subscriber_core::again() noexcept {
     auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
     hold_slot& h = holds_[hold];
     hold_slot const& kept = holds_.back();
+    if (kept.pin_code != 0) {
+        share_pin(kept, h);
+        free_holds_ &= free_holds_ - 1;
+        taken t = last_;
+        t.hold = hold;
+        return t;
+    }
     if (h.capacity < last_.bytes && !grow(h, kept.capacity)) {
         no_memory_ = false;
         return error(receive_errc::no_memory);

@@ -59,10 +59,15 @@ attach_topic(directory const& dir, entry_info const& publisher, access readers_a
                   c.payload_bytes_max,
                   c.start_position,
                   c.payload_offset,
-                  c.variable_length != 0};
-    if (!t.geometry.valid(ring->size() - ring_cells_offset)) {
+                  c.variable_length != 0,
+                  0,
+                  {}};
+    if (!complete(t.geometry, c.pool, ring->data(), ring_cells_offset, ring->size(),
+                  c.reader_slots)) {
         return corrupt("an impossible geometry");
     }
+    t.pinning_slots = c.pool.pinning_slots;
+    t.pins_per_slot = c.pool.pins_per_slot;
     if (c.fences != static_cast<std::uint32_t>(fence_pair::sleeper) &&
         c.fences != static_cast<std::uint32_t>(fence_pair::publisher)) {
         return corrupt("an unknown fence mode");

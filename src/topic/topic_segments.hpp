@@ -33,6 +33,8 @@ struct topic_segments {
     fence_pair fences = fence_pair::publisher;
     bool wakes = true;
     std::uint32_t slot_count = 0;
+    std::uint32_t pinning_slots = 0;
+    std::uint32_t pins_per_slot = 0;
 
     ring_control& control() const noexcept {
         return reinterpret_cast<ring_segment*>(ring.data())->control;

@@ -86,7 +86,7 @@ result<topic_stats, failure<endpoint_errc>> read_topic_stats(directory const& wh
     stats.ring_bytes = t->ring.size();
     stats.readers_bytes = t->readers.size();
     stats.depth = t->geometry.cell_count;
-    stats.payload_bytes_max = t->geometry.payload_bytes_max;
+    stats.payload_bytes_max = t->geometry.message_bytes_max();
     stats.start_position = t->geometry.start_position;
     stats.wake = t->wakes ? wake::sleepers : wake::never;
     ring_control const& control = t->control();

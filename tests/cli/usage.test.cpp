@@ -33,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(
         arguments{"pub", "x", "--policy", "sometimes"}, arguments{"pub", "x", "--depth", "0"},
         arguments{"pub", "x", "--depth", "99999999999"},
         arguments{"pub", "x", "--payload-max", "1T"},
-        arguments{"pub", "x", "--payload-max", "2GiB"},
+        arguments{"pub", "x", "--payload-max", "65GiB"},
         arguments{"pub", "x", "--payload-max", "99999999999G"},
         arguments{"pub", "x", "--block=64K", "--payload-max", "1K"},
         arguments{"pub", "x", "--wait-for", "65"}, arguments{"list", "--json", "--plain"},

@@ -57,6 +57,9 @@ TEST_F(Examples, LatestValueShowsTheNewestReadingOnly) {
 TEST_F(Examples, LoansAndBatchesArriveWhole) {
     run_pair("05_loans_and_batches_screen", "05_loans_and_batches_camera");
 }
+TEST_F(Examples, BigFilesArriveWholeWithoutACopy) {
+    run_pair("11_big_files_viewer", "11_big_files_sender");
+}
 TEST_F(Examples, RegistryWatchSeesAServiceComeAndGo) {
     run_pair("06_registry_watch_watcher", "06_registry_watch_service");
 }

@@ -2,6 +2,7 @@
 // The bytes of a ring segment and of a readers segment, as the library's own code makes them.
 #include "golden.hpp"
 
+#include <partywall/ring/chunk_pool.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/ring/ring_writer.hpp>
 
@@ -36,7 +37,8 @@ segment_header header_of(segment_kind kind, std::uint32_t version, std::uint64_t
 
 /// A ring of four cells that starts at position 6: three messages, and a fourth in the making.
 template <std::size_t Bytes>
-ring_writer<> make_ring(memory<Bytes>& where, bool variable, std::uint64_t payload) {
+ring_writer<> make_ring(memory<Bytes>& where, bool variable, std::uint64_t payload,
+                        std::uint64_t cells_end = Bytes) {
     auto* const ring = reinterpret_cast<ring_segment*>(where.bytes.data());
     ring->header =
         header_of(segment_kind::ring, ring_layout_version, ring_fingerprint, where.bytes.size());
@@ -48,7 +50,7 @@ ring_writer<> make_ring(memory<Bytes>& where, bool variable, std::uint64_t paylo
     g.payload_bytes_max = payload;
     g.start_position = 6;
     g.variable_length = variable;
-    EXPECT_EQ(ring_cells_offset + g.bytes(), where.bytes.size());
+    EXPECT_EQ(ring_cells_offset + g.bytes(), cells_end);
     ring->constants.start_position = g.start_position;
     ring->constants.cell_count = g.cell_count;
     ring->constants.stride = g.stride;
@@ -88,18 +90,42 @@ TEST(GoldenRing, OfFixedSizeMessagesIsTheseBytes) {
     ring->control.wakes = 0x28;
     ring->control.scans = 0x29;
     ring->control.readers_reclaimed = 0x2a;
-    EXPECT_EQ(dump(where.bytes), golden("ring_v1.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("ring_v2.hex"));
 }
 
 TEST(GoldenRing, OfMessagesOfAnyLengthIsTheseBytes) {
     memory<ring_cells_offset + 4 * 64> where;
     auto out = make_ring(where, true, 40);
     for (char const* const text : {"a", "eight by", "more than a word"}) {
-        out.put(reinterpret_cast<std::byte const*>(text),
-                static_cast<std::uint32_t>(std::strlen(text)));
+        out.put(reinterpret_cast<std::byte const*>(text), std::strlen(text));
     }
     out.begin();
-    EXPECT_EQ(dump(where.bytes), golden("ring_variable_v1.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("ring_variable_v2.hex"));
+}
+
+TEST(GoldenRing, WithChunksIsTheseBytes) {
+    constexpr std::uint64_t pool_offset = ring_cells_offset + 4 * 64;
+    memory<pool_offset + 6 * 128> where;
+    auto* const ring = reinterpret_cast<ring_segment*>(where.bytes.data());
+    auto out = make_ring(where, true, 40, pool_offset);
+    ring->constants.pool = {pool_offset, 128, 100, 6, 1, 1, 0};
+    ring_geometry g = out.geometry();
+    g.pool = {where.bytes.data() + pool_offset, 128, 6, 100};
+    reader_slot reader{};
+    chunk_pool<> pool(4, 6);
+    pool.use(g, &reader, 1, 1);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        if (i == 1) {
+            out.put(reinterpret_cast<std::byte const*>("in its cell"), 11);
+            pool.committed_inline(6 + i);
+        } else {
+            std::memset(pool.acquire(), static_cast<int>(0x71 + i), 90 + i);
+            out.begin();
+            out.commit(pool.descriptor(90 + i));
+            pool.committed(6 + i);
+        }
+    }
+    EXPECT_EQ(dump(where.bytes), golden("ring_chunks_v2.hex"));
 }
 
 TEST(GoldenReaders, AreTheseBytes) {

@@ -20,6 +20,8 @@ PARTYWALL_ROLE(publishes_into_a_small_file_system) {
     participant me = joined(where);
     publisher_options options = gated(64);
     options.payload_bytes_max = 16 * 1024;
+    options.inline_bytes_max = 256;
+    options.pins_max = 0;
     auto const too_large = me.publisher<bytes>("t", options);
     PARTYWALL_ROLE_CHECK(!too_large);
     PARTYWALL_ROLE_CHECK(too_large.error().code == endpoint_errc::no_space);

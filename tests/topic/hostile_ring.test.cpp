@@ -2,7 +2,7 @@
 // A publisher that writes whatever it likes into its own segments. Whoever attaches, or reads on,
 // gets an error or some message of the type's own bytes, in bounded time; and reads nothing
 // outside. (Bounds are what the sanitizers watch here.)
-#include "support.hpp"
+#include "large.hpp"
 
 #include <support/counts.hpp>
 
@@ -85,13 +85,17 @@ struct attempt {
     }
 };
 
+publisher_options small_ones() {
+    publisher_options options = gated(8);
+    options.payload_bytes_max = 40;
+    return options;
+}
+
 template <class T, class Send>
-void with_every_constant_wrong(Send const& send) {
+void with_every_constant_wrong(publisher_options const& options, Send const& send) {
     scratch_root root;
     participant me = joined(root.path());
     participant hostile = joined(root.path(), "hostile");
-    publisher_options options = gated(8);
-    options.payload_bytes_max = 40;
     auto pub = hostile.publisher<T>("t", options).value();
     for (int i = 0; i < 5; ++i) {
         send(pub);
@@ -107,9 +111,10 @@ void with_every_constant_wrong(Send const& send) {
         topic.ring().constants = good;
     }
     std::uint64_t* const fields[] = {
-        &topic.ring().constants.start_position, &topic.ring().constants.cell_count,
-        &topic.ring().constants.stride, &topic.ring().constants.payload_bytes_max,
-        &topic.ring().constants.type_fingerprint};
+        &topic.ring().constants.start_position,   &topic.ring().constants.cell_count,
+        &topic.ring().constants.stride,           &topic.ring().constants.payload_bytes_max,
+        &topic.ring().constants.type_fingerprint, &topic.ring().constants.pool.offset,
+        &topic.ring().constants.pool.chunk_bytes, &topic.ring().constants.pool.payload_bytes_max};
     for (std::uint64_t* const field : fields) {
         for (std::uint64_t const value : nasty) {
             *field = value;
@@ -131,11 +136,108 @@ void with_every_constant_wrong(Send const& send) {
 }
 
 TEST(HostileRing, WithAnyConstantWrongIsRefusedOrReadWithinItsBounds) {
-    with_every_constant_wrong<tick>([](auto& pub) { (void)pub.send(tick::of(1)); });
+    with_every_constant_wrong<tick>(small_ones(), [](auto& pub) { (void)pub.send(tick::of(1)); });
 }
 
 TEST(HostileRing, OfVariableLengthWithAnyConstantWrongIsRefusedOrReadWithinItsBounds) {
-    with_every_constant_wrong<bytes>([](auto& pub) { (void)pub.send("hello"); });
+    with_every_constant_wrong<bytes>(small_ones(), [](auto& pub) { (void)pub.send("hello"); });
+}
+
+TEST(HostileRing, WithChunksAndAnyConstantWrongIsRefusedOrReadWithinItsBounds) {
+    with_every_constant_wrong<bytes>(with_chunks(gated(8), 3000),
+                                     [](auto& pub) { (void)pub.send(pattern(1, 2000)); });
+}
+
+TEST(HostileRing, OfLargeMessagesWithAnyConstantWrongIsRefusedOrReadWithinItsBounds) {
+    with_every_constant_wrong<picture>(gated(4), [](auto& pub) { (void)pub.send(picture::of(1)); });
+}
+
+/// Whatever a cell says of where its message lies.
+template <class T, class Send>
+void with_every_descriptor_wrong(publisher_options const& options, Send const& send) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant hostile = joined(root.path(), "hostile");
+    std::uint64_t bounded = 0;
+    for (delivery const kind : {delivery::lossy, delivery::lossless, delivery::looking}) {
+        auto pub = hostile.publisher<T>("t", options).value();
+        std::uint64_t const most = pub.payload_bytes_max();
+        for (std::uint64_t const code : nasty) {
+            for (std::size_t i = 0; i <= nasty.size(); ++i) {
+                std::uint64_t const length = i < nasty.size() ? nasty[i] : most;
+                subscriber_options reading;
+                reading.delivery = kind;
+                auto sub = me.subscriber<T>("t", reading).value();
+                send(pub);
+                std::uint64_t const at = pub.position() - 1;
+                tampered_topic topic(hostile, "t");
+                topic.cell(at % options.depth)[1] = code << 40 ^ length;
+                auto const s = sub.try_receive();
+                if (!s) {
+                    EXPECT_EQ(s.error(), receive_errc::corrupt);
+                    continue;
+                }
+                std::span<std::byte const> seen;
+                if constexpr (std::is_same_v<T, ::partywall::bytes>) {
+                    seen = *s;
+                } else {
+                    seen = std::as_bytes(std::span(&*s, 1));
+                }
+                ASSERT_LE(seen.size(), most);
+                unsigned sum = 0; // a sanitizer, or the end of the mapping, says if it is outside
+                for (std::byte const b : seen) {
+                    sum += static_cast<unsigned>(b);
+                }
+                bounded += sum != ~0U ? 1 : 0;
+            }
+        }
+    }
+    EXPECT_GT(bounded, 0U);
+}
+
+TEST(HostileRing, WhoseCellsNameAnyChunkAndLengthIsReadWithinItsBounds) {
+    with_every_descriptor_wrong<bytes>(with_chunks(gated(4), 3000),
+                                       [](auto& pub) { (void)pub.send(pattern(1, 2000)); });
+}
+
+TEST(HostileRing, OfLargeMessagesWhoseCellsNameAnyChunkIsReadWithinItsBounds) {
+    with_every_descriptor_wrong<picture>(gated(4),
+                                         [](auto& pub) { (void)pub.send(picture::of(1)); });
+}
+
+TEST(HostileReader, WhoErasesThePinsOfOthersIsNoticed) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto pub = me.publisher<picture>("t", gated(4, overflow::drop_oldest)).value();
+    auto sub = me.subscriber<picture>("t").value();
+    ASSERT_TRUE(pub.send(picture::of(1)));
+    auto held = sub.try_receive();
+    tampered_topic topic(me, "t");
+    topic.slots()[0].pins[0] = 0;
+    held.reset();
+    EXPECT_EQ(sub.try_receive().error(), receive_errc::corrupt);
+}
+
+TEST(HostileReader, WhoPinsWhateverItCanTakesNothingFromThePublisher) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto pub = me.publisher<picture>("t", gated(4, overflow::reject)).value();
+    auto sub = me.subscriber<picture>("t", lossless()).value();
+    tampered_topic topic(me, "t");
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        for (std::uint32_t k = 0; k < 8 * 8; ++k) { // ours among them
+            topic.slots()[k / 8].pins[k % 8] =
+                (i + k) % 3 == 0 ? nasty[(i + k) % nasty.size()] : (i * 13 + k) % 40;
+        }
+        ASSERT_TRUE(pub.send(picture::of(i)));
+        auto const s = sub.try_receive();
+        if (!s) { // said once, when the sample before was given back
+            ASSERT_EQ(s.error(), receive_errc::corrupt);
+            break;
+        }
+        ASSERT_EQ(s->number, i);
+    }
+    ASSERT_TRUE(pub.send(picture::of(0)));
 }
 
 TEST(HostileRing, WhoseConstantsChangeAfterwardsChangesNothing) {
@@ -363,7 +465,7 @@ TEST(HostileRing, OfAnotherSizeOrVersionIsRefusedByReason) {
     };
     using h = segment_header;
     std::vector<spoiled> const all = {
-        {header(&h::layout_version, 2u), endpoint_errc::incompatible, "version 2"},
+        {header(&h::layout_version, 9u), endpoint_errc::incompatible, "version 9"},
         {header(&h::layout_version, 0u), endpoint_errc::incompatible, "version 0"},
         {header(&h::layout_fingerprint, std::uint64_t{1}), endpoint_errc::incompatible,
          "fingerprint"},

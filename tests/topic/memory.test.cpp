@@ -10,7 +10,7 @@
 #define PARTYWALL_TEST_OWN_NEW 0
 #endif
 #if !defined(PARTYWALL_TEST_OWN_NEW)
-#include "support.hpp"
+#include "large.hpp"
 
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
@@ -145,6 +145,38 @@ TEST(DataPlane, DoesNotUseTheHeap) {
     }
 }
 
+TEST(DataPlane, DoesNotUseTheHeapForLargeMessages) {
+    scratch_root root;
+    participant me = joined(root.path());
+    for (overflow const policy : {overflow::drop_oldest, overflow::reject}) {
+        auto pub = me.publisher<bytes>("t", with_chunks(gated(8, policy), 3000)).value();
+        auto sub = me.subscriber<bytes>("t", policy == overflow::drop_oldest ? lossy() : lossless())
+                       .value();
+        auto looks = me.subscriber<bytes>("t", looking()).value();
+        auto value = me.latest<bytes>("t").value();
+        auto const large = pattern(1, 3000);
+        std::uint64_t wrong = 0;
+        std::uint64_t before = 0;
+        for (std::uint64_t i = 0; i < count(100'000, 1'000'000); ++i) {
+            if (i == 5000) {
+                before = allocations;
+            }
+            wrong += pub.send(std::span(large).first(i % 2 == 0 ? 3000 : 40)) ? 0 : 1;
+            auto const held = sub.try_receive();
+            wrong += held ? 0 : 1;
+            auto l = pub.loan();
+            (**l)[0] = std::byte{1};
+            wrong += l->send() ? 0 : 1;
+            wrong += sub.try_receive() ? 0 : 1;
+            wrong += looks.try_receive() ? 0 : 1;
+            wrong += value.get() ? 0 : 1;
+            wrong += value.get() ? 0 : 1;
+        }
+        EXPECT_EQ(allocations, before);
+        EXPECT_EQ(wrong, 0u);
+    }
+}
+
 // A full ring and an empty one: the slow paths of sending and receiving do without as well.
 TEST(DataPlane, DoesNotUseTheHeapWhereItHasToWaitForARunningPeer) {
     scratch_root root;
@@ -205,6 +237,9 @@ TEST(Create, ReportsThatThereIsNoMemoryAndLeavesNothing) {
                           [](participant& p) { return p.publisher<tick>("t", gated(4)); });
     create_without_memory(me, root,
                           [](participant& p) { return p.subscriber<tick>("t", lossless()); });
+    create_without_memory(me, root, [](participant& p) {
+        return p.publisher<bytes>("u", with_chunks(gated(4), 3000));
+    });
     create_without_memory(me, root, [](participant& p) { return p.subscriber<tick>("t"); });
     create_without_memory(me, root, [](participant& p) { return p.latest<tick>("t"); });
     EXPECT_EQ(topic.used_slots(), 0u);

@@ -2,11 +2,14 @@
 // Several publishers of a topic, several subscribers, and subscriptions that were there first.
 #include "support.hpp"
 
+#include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <random>
+#include <thread>
 
 namespace partywall::test {
 namespace {
@@ -356,6 +359,27 @@ TEST(SubscriptionFirst, ThatJoinedByItselfGivesTheReservedPlaceBackThoughThePubl
     EXPECT_EQ(sub.publisher_count(), 0u);
     (void)other.recover();
     EXPECT_EQ(topic_files(root).size(), 0u);
+}
+
+TEST(SubscriptionFirst, ThatTakesTheOnlyPlaceByItselfDoesNotKeepThePublisherFromComing) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    auto sub = other.subscriber<tick>("t", lossless()).value();
+    publisher_options options = gated(4);
+    options.subscribers_max = 1;
+    std::atomic<bool> stop{false};
+    std::thread reader([&] { // joins at any moment of the publisher's creation
+        while (!stop) {
+            (void)sub.try_receive();
+        }
+    });
+    for (std::uint64_t i = 0; i < count(300, 10'000); ++i) {
+        auto const pub = me.publisher<tick>("t", options);
+        ASSERT_TRUE(pub) << pub.error().message;
+    }
+    stop = true;
+    reader.join();
 }
 
 TEST(SubscriptionFirst, IsWaitedFor) {

@@ -27,4 +27,31 @@ enum class fencing : std::uint32_t {
     publisher = 1, ///< a fence instruction per message; sleepers never interrupt this process
 };
 
+/// When the memory of large messages is there.
+enum class backing : std::uint32_t {
+    full = 1, ///< from the beginning: what was created can be used, however full the machine gets
+    /// Large messages' memory is taken page by page as it is first written. If the file system is
+    /// full by then, whoever touches it is killed by SIGBUS. For sizes that are possible but rare.
+    reserved = 2,
+};
+
+/// What is done about an endpoint's shared memory when it is made or attached. What did not work is
+/// no error: see memory_report.
+struct memory_options {
+    /// Creators only (publishers, receivers).
+    partywall::backing backing = partywall::backing::full;
+    /// Map every page now, so that no message pays for it later. Costs about 0.1 ms per MiB.
+    bool prefault = false;
+    /// Keep it in physical memory (mlock), within RLIMIT_MEMLOCK.
+    bool lock = false;
+};
+
+/// What became of it. Of an endpoint that attaches several others' memory: of all of it.
+struct memory_report {
+    std::uint64_t bytes = 0;  ///< mapped
+    std::uint64_t backed = 0; ///< creators: of these, how many are there already
+    bool prefaulted = false;
+    bool locked = false;
+};
+
 } // namespace partywall::inline v0

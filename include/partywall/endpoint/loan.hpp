@@ -28,7 +28,8 @@ class loan {
   public:
     loan(detail::writing_end& core, std::byte* memory) noexcept
         : core_(&core), memory_(memory), position_(core.ring.position()), ring_(core.rings_used),
-          count_(variable_length ? core.ring.geometry().payload_bytes_max / sizeof(element) : 1) {}
+          count_(variable_length ? core.ring.geometry().message_bytes_max() / sizeof(element) : 1) {
+    }
     loan(loan&& other) noexcept
         : core_(std::exchange(other.core_, nullptr)), memory_(other.memory_),
           position_(other.position_), ring_(other.ring_), count_(other.count_) {}
@@ -64,11 +65,7 @@ class loan {
         if (position_ != core_->ring.position() || ring_ != core_->rings_used || !core_->usable()) {
             return core_->refusal();
         }
-        if constexpr (variable_length) {
-            core_->ring.commit(static_cast<std::uint32_t>(count_ * sizeof(element)));
-        } else {
-            core_->ring.commit();
-        }
+        core_->commit(count_ * sizeof(element));
         core_->announce();
         core_ = nullptr;
         return {};

@@ -7,7 +7,7 @@
 // Taking a message is inline here; jumps, ends and sleeping are in src/endpoint.
 //
 // Invariants
-//   I1  A cursor is never published beyond the oldest held sample of its source.
+//   I1  A cursor is never published beyond the oldest held sample of its source that is not pinned.
 //   I2  Words that `sample` touches after its subscriber was closed are `foreign_` and, once the
 //       last sample is gone, everything: the last one out destroys the core.
 //   I3  A source is finished (dead, closed, corrupt) only after a look at its next cell that came
@@ -18,6 +18,7 @@
 #pragma once
 
 #include <partywall/endpoint/endpoint_errc.hpp>
+#include <partywall/endpoint/endpoint_options.hpp>
 #include <partywall/endpoint/payload.hpp>
 #include <partywall/export.hpp>
 #include <partywall/registry/participant_core.hpp>
@@ -52,7 +53,9 @@ struct source {
     std::uint64_t missed_now = 0;   ///< to be reported with the next sample
     std::uint64_t counted_from = 0; ///< what lies before was never promised to us
     std::uint32_t held = 0;         ///< samples that users hold
-    std::uint8_t jumps = 0;         ///< in a row, without a message in between
+    std::uint8_t pins_free = 0;     ///< bit per pin of our seat
+    std::array<std::uint8_t, pins_per_subscriber_max> pin_uses{}; ///< samples of one message
+    std::uint8_t jumps = 0; ///< in a row, without a message in between
     bool lossless = false;
     bool ending = false; ///< closed or dead: finish when nothing is left
     bool dead = false;
@@ -103,6 +106,7 @@ struct reading_options {
     partywall::waiting waiting = partywall::waiting::spin_then_park;
     std::chrono::nanoseconds spin_for{};
     bool report_close = false;
+    memory_options memory = {};
 };
 
 class PARTYWALL_API reading_end {
@@ -174,6 +178,7 @@ class PARTYWALL_API reading_end {
         return static_cast<std::uint32_t>(sources_.size());
     }
     std::uint64_t sources_seen() const noexcept { return sources_seen_; }
+    memory_report const& memory() const noexcept { return memory_; }
     std::uint64_t received() const noexcept;
     std::uint64_t missed() const noexcept;
 
@@ -187,7 +192,9 @@ class PARTYWALL_API reading_end {
         std::unique_ptr<std::byte[]> memory; ///< holds `buffer`, which is aligned
         std::byte* buffer = nullptr;         ///< for copies; `capacity` bytes
         std::uint64_t capacity = 0;
-        bool in_place = false;
+        bool in_place = false;      ///< in the ring or a chunk, held by the cursor
+        std::uint64_t pin_code = 0; ///< of the chunk that is held by pin `pin`; 0: none is
+        std::uint32_t pin = 0;
         std::atomic<std::uint32_t> releasing{0}; ///< written by the thread that has the sample
     };
 
@@ -256,7 +263,7 @@ class PARTYWALL_API reading_end {
     [[gnu::always_inline]] bool take(source& s, taken& t) noexcept {
         std::uint64_t const bytes = s.reader.length();
         if (bytes > s.reader.geometry().payload_bytes_max) [[unlikely]] {
-            return bad_length(s);
+            return take_large(s, t);
         }
         auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
         hold_slot& h = holds_[hold];
@@ -275,7 +282,14 @@ class PARTYWALL_API reading_end {
             t.data = h.buffer;
             h.in_place = false;
         }
-        free_holds_ &= free_holds_ - 1;
+        took(s, hold, position, bytes, t);
+        return true;
+    }
+    /// `t.data` is in holds_[hold]: the message at `position`, where the reader is.
+    [[gnu::always_inline]] void took(source& s, std::uint32_t hold, std::uint64_t position,
+                                     std::uint64_t bytes, taken& t) noexcept {
+        hold_slot& h = holds_[hold];
+        free_holds_ &= ~(std::uint64_t{1} << hold);
         h.from = &s;
         h.position = position;
         s.held += 1;
@@ -292,7 +306,6 @@ class PARTYWALL_API reading_end {
         if (--takes_until_look_ == 0) [[unlikely]] {
             refresh_soon();
         }
-        return true;
     }
 
     [[gnu::always_inline]] void release_here(std::uint32_t hold) noexcept {
@@ -309,6 +322,8 @@ class PARTYWALL_API reading_end {
             if (s.unflushed() >= s.flush_every) [[unlikely]] {
                 flush(s);
             }
+        } else if (h.pin_code != 0) [[unlikely]] {
+            release_pin(h);
         }
         if (s.detached) [[unlikely]] {
             sweep_detached();
@@ -325,6 +340,11 @@ class PARTYWALL_API reading_end {
     bool grow(hold_slot& h, std::uint64_t bytes_max) noexcept;
     bool grow_holds(std::uint64_t bytes_max) noexcept;
     bool bad_length(source& s) noexcept;
+    /// A message that lies in a chunk, or a length that cannot be.
+    [[gnu::noinline]] bool take_large(source& s, taken& t) noexcept;
+    [[gnu::noinline]] void release_pin(hold_slot& h) noexcept;
+    /// Notes what was attached, and does with its memory what the options ask for.
+    void count_memory(mapping const& map) noexcept;
     [[gnu::noinline, gnu::cold]] void refresh_soon() noexcept;
     void publish_counters(source& s) noexcept;
     /// Nothing was ready: jump, finish, refresh, flush. True: look again, if the caller `may`.
@@ -368,6 +388,7 @@ class PARTYWALL_API reading_end {
     reading_options options_;
     std::uint64_t closed_holds_ = 0; ///< holds that were out when the handle was closed
     std::uint64_t sources_seen_ = 0;
+    memory_report memory_;
     std::uint64_t received_before_ = 0; ///< from finished sources
     std::uint64_t missed_before_ = 0;
     std::vector<std::unique_ptr<source>> detached_;

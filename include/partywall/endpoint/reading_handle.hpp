@@ -113,6 +113,8 @@ class reading_handle {
     /// Messages taken, and messages missed, in total.
     std::uint64_t received() const noexcept { return core_ ? core_->received() : 0; }
     std::uint64_t missed() const noexcept { return core_ ? core_->missed() : 0; }
+    /// How much shared memory this endpoint has mapped so far, and what its memory_options came to.
+    memory_report memory() const noexcept { return core_ ? core_->memory() : memory_report(); }
 
   private:
     /// For loops that end where there is nothing and cannot say why.

@@ -18,9 +18,11 @@ namespace partywall::inline v0 {
 ///
 /// Use when  reading a message where it lies. Of a lossless subscription it is the publisher's
 ///           memory itself, which the publisher may not touch until the sample is gone; of a lossy
-///           one it is a copy in a buffer of the subscriber.
+///           one it is a copy in a buffer of the subscriber. A message that lies in a chunk is not
+///           copied for either, and not touched by anybody until the sample is gone, as long as the
+///           subscriber has a pin for it (pins_per_subscriber).
 /// Not when  the message is needed for long: copy it. Held samples are bounded (samples_held_max),
-///           and a lossless one holds the publisher back.
+///           and a lossless one that is not pinned holds the publisher back.
 /// Callers   one thread at a time. May move to another thread and be destroyed there, and may
 ///           outlive its subscriber. What another thread than the subscriber's gives back is the
 ///           publisher's again when the subscriber is next called, or at once if it sleeps.

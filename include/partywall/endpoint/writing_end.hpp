@@ -12,6 +12,7 @@
 #include <partywall/endpoint/endpoint_options.hpp>
 #include <partywall/export.hpp>
 #include <partywall/registry/participant_core.hpp>
+#include <partywall/ring/chunk_pool.hpp>
 #include <partywall/ring/gate.hpp>
 #include <partywall/ring/ring_writer.hpp>
 #include <partywall/wait/bell.hpp>
@@ -80,11 +81,45 @@ class PARTYWALL_API writing_end {
         }
     }
 
+    /// Publishes a copy of a message whose size the compiler knows. After admit().
+    template <class T>
+    [[gnu::always_inline]] void put(T const& message) noexcept {
+        if constexpr (sizeof(T) > always_inline_bytes) {
+            if (pool) [[unlikely]] {
+                put_with_pool(reinterpret_cast<std::byte const*>(&message), sizeof(T));
+                return;
+            }
+        }
+        ring.put(message);
+    }
+    /// Same for a message of any size, `bytes` <= message_bytes_max().
+    [[gnu::always_inline]] void put(std::byte const* message, std::uint64_t bytes) noexcept {
+        if (pool) [[unlikely]] {
+            put_with_pool(message, bytes);
+        } else {
+            ring.put(message, bytes);
+        }
+    }
+    /// Memory of the next message, to be written in place and then published by commit().
+    std::byte* begin() noexcept { return pool ? pool.acquire() : ring.begin(); }
+    void commit(std::uint64_t bytes) noexcept {
+        if (pool) {
+            commit_with_pool(bytes);
+        } else if (ring.geometry().variable_length) {
+            ring.commit(bytes);
+        } else {
+            ring.commit();
+        }
+    }
+
     ring_writer<> ring;
+    /// Where messages lie that are too long for a cell; empty if none are.
+    chunk_pool<> pool;
     /// Counts the rings that there have been: memory of an earlier one is not lent any more.
     std::uint32_t rings_used = 0;
 
     void interrupt() noexcept;
+    memory_report const& memory() const noexcept { return memory_; }
     /// Neither closed nor a forked child's copy.
     bool usable() const noexcept { return open_ && !mark_.is_child(); }
     /// `forked` in a forked child, else `closed`.
@@ -103,6 +138,7 @@ class PARTYWALL_API writing_end {
     /// send_ok, interrupted, timed_out.
     send_errc wait_for_change(std::uint32_t epoch, std::uint64_t until_ns) noexcept;
     ring_control& control() const noexcept { return *control_; }
+    memory_report memory_;
     reader_slot* slots() const noexcept { return slots_; }
 
     // What differs; all of it off the hot path.
@@ -136,6 +172,8 @@ class PARTYWALL_API writing_end {
     std::uint32_t interrupts_seen_ = 0;
 
   private:
+    [[gnu::noinline]] void put_with_pool(std::byte const* message, std::uint64_t bytes) noexcept;
+    void commit_with_pool(std::uint64_t bytes) noexcept;
     [[gnu::noinline, gnu::cold]] void count_wake() noexcept;
     [[gnu::noinline]] send_errc make_room(std::uint64_t wait_ns) noexcept;
     [[gnu::noinline]] bool find_room() noexcept;

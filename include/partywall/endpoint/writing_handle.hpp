@@ -37,7 +37,7 @@ class writing_handle {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
-        core_->ring.put(message);
+        core_->put(message);
         core_->announce();
         return {};
     }
@@ -48,7 +48,7 @@ class writing_handle {
         if (auto const e = admit_for(timeout); e != detail::send_ok) [[unlikely]] {
             return e;
         }
-        core_->ring.put(message);
+        core_->put(message);
         core_->announce();
         return {};
     }
@@ -75,13 +75,13 @@ class writing_handle {
 
     /// Memory of the next message, to be written in place and then sent with `loan.send()`. One
     /// loan at a time; a second one before the first was sent is the same memory again. Dropping
-    /// it sends nothing and takes no position; but as any publisher that is about to send, it has
-    /// taken the oldest message from readers of the past if the ring was full of them.
+    /// it sends nothing and takes no position; but if the message would lie in the ring, it has, as
+    /// anybody who is about to send, taken the oldest message from readers of the past.
     [[nodiscard]] result<partywall::loan<T>, send_errc> loan() noexcept {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
-        return partywall::loan<T>(*core_, core_->ring.begin());
+        return partywall::loan<T>(*core_, core_->begin());
     }
 
     /// Sends as many as there is room for, waiting for the first one only, and wakes sleepers
@@ -96,12 +96,15 @@ class writing_handle {
         }
         std::size_t sent = 0;
         do {
-            core_->ring.put(messages[sent]);
+            core_->put(messages[sent]);
             sent += 1;
         } while (sent < messages.size() && core_->has_room());
         core_->announce();
         return sent;
     }
+
+    /// How much shared memory this endpoint has mapped, and what its memory_options came to.
+    memory_report memory() const noexcept { return core_ ? core_->memory() : memory_report(); }
 
     /// Ends the call that is blocked in this handle, or the next one that would block, with
     /// `interrupted`. Any thread, any signal handler.
@@ -127,15 +130,14 @@ class writing_handle {
     }
     /// Asked before there is room: waiting would not help.
     [[gnu::always_inline]] bool too_large(std::span<element const> message) const noexcept {
-        return core_ && message.size_bytes() > core_->ring.geometry().payload_bytes_max;
+        return core_ && message.size_bytes() > core_->ring.geometry().message_bytes_max();
     }
     [[gnu::always_inline]] send_result send_span(std::span<element const> message,
                                                  send_errc admitted) noexcept {
         if (admitted != detail::send_ok) [[unlikely]] {
             return admitted;
         }
-        core_->ring.put(reinterpret_cast<std::byte const*>(message.data()),
-                        static_cast<std::uint32_t>(message.size_bytes()));
+        core_->put(reinterpret_cast<std::byte const*>(message.data()), message.size_bytes());
         core_->announce();
         return {};
     }

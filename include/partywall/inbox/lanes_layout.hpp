@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bytes of a lanes segment: one ring (a *lane*) per sender, in memory that their one receiver
 // created. Behaviour: lane.hpp; the rings themselves are ring_writer.hpp, ring_reader.hpp and
-// gate.hpp. Golden bytes: tests/golden/lanes_v1.hex.
+// gate.hpp. Golden bytes: tests/golden/lanes_v2.hex.
 //
 //      0 +-------------------------------------------------------------------+
 //        | segment_header                                                    |
@@ -17,8 +17,9 @@
 //        +-------------------------------------------------------------------+
 //        | lane_header[lane_count], 768 bytes each                           |
 //        +-------------------------------------------------------------------+
-//        | cells of lane 0 | cells of lane 1 | ...          (each by its     |
-//        |   lane_bytes apart; cell as in ring_layout.hpp    lane's owner)   |
+//        | lane 0 | lane 1 | ...                            (each by its     |
+//        |   lane_bytes apart: cells, then chunks if any,    lane's owner)   |
+//        |   as in ring_layout.hpp                                           |
 //        +-------------------------------------------------------------------+
 //
 //   lane_header | owner u64 | start u64 | incarnation u64 | overflow, fences |
@@ -46,14 +47,14 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t lanes_layout_version = 1;
+inline constexpr std::uint32_t lanes_layout_version = 2;
 
 /// Copied once and checked while the segment is being attached, and never read from shared memory
 /// again.
 struct lanes_constants {
     std::uint64_t cell_count; ///< of each lane; a power of two
     std::uint64_t stride;
-    std::uint64_t payload_bytes_max;
+    std::uint64_t payload_bytes_max; ///< of a message that lies in its cell
     std::uint64_t type_fingerprint;
     std::uint64_t lane_bytes;   ///< from the first cell of a lane to the first of the next
     std::uint64_t cells_offset; ///< of lane 0, from the start of the segment
@@ -63,7 +64,8 @@ struct lanes_constants {
     std::uint32_t wakes;  ///< enum class wake: whether senders ring
     std::uint32_t fences; ///< enum class fence_pair: the receiver's half, for the bell for room
     std::uint32_t hinted; ///< 1: senders store hints
-    std::uint8_t reserved[56];
+    pool_constants pool;  ///< of each lane; the offset is from its first cell
+    std::uint8_t reserved[16];
 };
 static_assert(sizeof(lanes_constants) == 128 && std::is_trivially_copyable_v<lanes_constants>);
 
@@ -136,6 +138,7 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         offsetof(lanes_constants, wakes),
                         offsetof(lanes_constants, fences),
                         offsetof(lanes_constants, hinted),
+                        offsetof(lanes_constants, pool),
                         offsetof(inbox_control, arm),
                         offsetof(inbox_control, closed),
                         offsetof(inbox_control, received),

@@ -18,6 +18,10 @@ struct receiver_options {
     std::uint64_t depth = 256;
     /// Longest message, in bytes. For variable-length types only (`bytes`, `T[]`).
     std::uint64_t payload_bytes_max = 1024;
+    /// Longer messages do not lie in their lane's ring but in its pool of chunks, each of which is
+    /// as long as the longest message: sending by loan and receiving then cost the same for any
+    /// size. A lane has a chunk for each message under way, each that may be held, and one more.
+    std::uint64_t inline_bytes_max = inline_bytes_default;
     /// Senders at a time. Each has a lane, whose memory is there from the beginning.
     std::uint32_t senders_max = senders_default;
     /// Messages that may be held in place at a time.
@@ -29,6 +33,7 @@ struct receiver_options {
     bool report_close = false;
     /// Position of each lane's first message. Only tests have a reason to change it.
     std::uint64_t start_position = 0;
+    partywall::memory_options memory = {};
     /// Shown to everybody who looks the name up.
     partywall::metadata metadata = {};
 };
@@ -41,6 +46,7 @@ struct sender_options {
     fencing fence = fencing::automatic;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
     std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    partywall::memory_options memory = {};
 };
 
 } // namespace partywall::inline v0

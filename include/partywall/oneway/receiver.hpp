@@ -24,7 +24,9 @@ namespace partywall::inline v0 {
 ///            nanoseconds::max() is for ever.
 /// Cost       one load per idle sender, up to 64 of them, and a few for all when there are more;
 ///            nothing is copied (but of drop_oldest senders); per quarter of a lane one store.
-/// Memory     senders_max lanes of depth messages, all of it backed at creation.
+/// Memory     senders_max lanes of depth messages (and where messages may be longer than
+///            inline_bytes_max, samples_held_max + 1 more of the longest), all of it backed at
+///            creation.
 /// Name       is ours while this lives: a second receiver gets `name_taken`. Restarted at once after
 ///            being killed it waits for the kernel to confirm the death, up to five seconds.
 /// Peer dies  everything that a dead sender had sent is taken first; then `peer_died` is reported,

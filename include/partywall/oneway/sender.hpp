@@ -27,7 +27,8 @@ namespace partywall::inline v0 {
 ///            waits at most its deadline, or not at all.
 /// Cost       two stores around the copy and four loads; once per lap a look at the receiver's
 ///            cursor. No system call while the receiver does not sleep.
-/// Memory     none of its own: a lane of the receiver's, which is there from the beginning.
+/// Memory     no shared memory of its own: a lane of the receiver's, which is there from the
+///            beginning.
 /// Peer dies  the receiver's death ends a send that waits, and is reported once (`peer_died`); then
 ///            `no_receiver` until a successor is there, which is found without anybody's help.
 /// Errors     full, timed_out, too_large, interrupted, closed, forked, peer_died, no_receiver,

@@ -53,7 +53,7 @@ class PARTYWALL_API sender_core final : public writing_end {
 
     std::string const& receiver_name() const noexcept { return name_; }
     std::uint64_t payload_bytes_max() const noexcept {
-        return inbox_ != nullptr ? ring.geometry().payload_bytes_max : 0;
+        return inbox_ != nullptr ? ring.geometry().message_bytes_max() : 0;
     }
     std::uint64_t incarnation() const noexcept { return incarnation_; }
     std::uint64_t receiver() const noexcept { return receiver_incarnation_; }

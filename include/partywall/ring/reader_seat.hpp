@@ -15,6 +15,8 @@
 //       cursor := position read again. Either the scan sees the cursor, or the second reading
 //       sees a position from which the writer's credit, at most a lap, protects every cell.)
 //   I3  Only the owner writes the words of its slot.
+//   I4  A free slot pins nothing. A chunk that was pinned while a cell that the writer had not yet
+//       marked named it is not written until it is unpinned (chunk_pool.hpp).
 #pragma once
 
 #include <partywall/os/futex.hpp>
@@ -51,6 +53,7 @@ class reader_seat {
                 // relaxed: published by the exchange to `ready`. I1 is what our own code leaves
                 // behind; a hostile owner may have left a cursor that would hold the writer back.
                 Atomics::store(slots[i].cursor, cursor_none, std::memory_order_relaxed);
+                clear_pins(slots[i]);
                 Atomics::store(slots[i].role, static_cast<std::uint32_t>(role),
                                std::memory_order_relaxed);
                 mine = seen;
@@ -76,6 +79,26 @@ class reader_seat {
 
     /// Takes over a reservation, whose cursor the publisher set: nothing to join.
     void adopt(std::uint64_t position) noexcept { published_ = position; }
+
+    /// Keeps chunk `code` - 1 from being written, from now on if the cell that names it still does
+    /// afterwards: the caller looks, unless its own cursor holds that cell.
+    void pin(std::uint32_t index, std::uint64_t code, bool cursor_holds) noexcept {
+        // acquire, then release: another of our threads may have looked at the chunk that this word
+        // named last; whoever sees the new value has all that behind it.
+        (void)Atomics::load(slot_->pins[index], std::memory_order_acquire);
+        Atomics::store(slot_->pins[index], code, std::memory_order_release);
+        if (!cursor_holds) {
+            Atomics::fence(std::memory_order_seq_cst); // pairs with the fence in collect()
+        }
+    }
+    /// False: somebody else has changed the word, so that the chunk may have been written.
+    bool unpin(std::uint32_t index, std::uint64_t code) noexcept {
+        // relaxed: a check of what only we may write.
+        bool const kept = Atomics::load(slot_->pins[index], std::memory_order_relaxed) == code;
+        // release: our reads of the chunk come before. Pairs with the acquire in collect().
+        Atomics::store(slot_->pins[index], std::uint64_t{0}, std::memory_order_release);
+        return kept;
+    }
 
     void set_ready() noexcept {
         owners::exchange(slot_->owner, owner_, owner_.ticket(), slot_phase::ready);
@@ -150,7 +173,16 @@ class reader_seat {
         os::futex_wake(slot.freed, INT_MAX, true);
     }
 
+    static void clear_pins(reader_slot& slot) noexcept {
+        for (std::uint64_t& pin : slot.pins) {
+            // relaxed: nobody writes it but the slot's owner, who we are.
+            if (Atomics::load(pin, std::memory_order_relaxed) != 0) {
+                Atomics::store(pin, std::uint64_t{0}, std::memory_order_release); // as in unpin()
+            }
+        }
+    }
     static void clear_contents(reader_slot& slot) noexcept {
+        clear_pins(slot);
         constexpr auto relaxed = std::memory_order_relaxed; // published by the exchange to free
         Atomics::store(slot.role, std::uint32_t{0}, relaxed);
         Atomics::store(slot.subscription, std::uint64_t{0}, relaxed);

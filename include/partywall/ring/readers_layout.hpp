@@ -15,7 +15,7 @@
 //   slot 0 | owner u64 | role u32 | zero u32 | subscription, its ticket      |
 //       32 | received | missed | sleeps | corrupt   (counters, owner only)   |
 //      128 | cursor u64 | freed u32                                          |
-//      192 | pins: 8 x u64, zero until large payloads use them               |
+//      192 | pins: 8 x u64: chunk + 1 of a large payload that is held, or 0    |
 #pragma once
 
 #include <partywall/limits.hpp>
@@ -58,7 +58,7 @@ struct reader_slot {
     std::uint64_t cursor; ///< 2*position+1 of the oldest cell still needed, or 0
     std::uint32_t freed;  ///< the bell for room: the writer sleeps on it
     std::uint8_t reserved_3[52];
-    std::uint64_t pins[8];
+    std::uint64_t pins[pins_per_subscriber_max]; ///< chunk + 1, or 0
 };
 static_assert(sizeof(reader_slot) == 256 && std::is_trivially_copyable_v<reader_slot>);
 static_assert(offsetof(reader_slot, received) == 32 && offsetof(reader_slot, cursor) == 128);

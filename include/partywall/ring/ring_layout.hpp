@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bytes of a ring segment. Behaviour: ring_writer.hpp, ring_reader.hpp.
-// Golden bytes: tests/golden/ring_v1.hex.
+// Golden bytes: tests/golden/ring_v2.hex.
 //
 //      0 +-------------------------------------------------------------------+
 //        | segment_header                                                    |
@@ -16,8 +16,15 @@
 //    640 +-------------------------------------------------------------------+
 //        | cells: cell_count x stride                       (publisher only) |
 //        |   +0  stamp u64                                                   |
-//        |   +8  payload (fixed size), or length u32 + zero u32, payload +16 |
+//        |   +8  payload (fixed size), or descriptor u64, payload +16        |
 //        +-------------------------------------------------------------------+
+//        | chunks, from pool_offset on: chunk_count x chunk_bytes, for what  |
+//        | does not fit a cell; none if everything does     (publisher only) |
+//        +-------------------------------------------------------------------+
+//
+// A descriptor is {chunk + 1 : 24, bytes : 40}; chunk code 0: the payload lies in the cell. Cells of
+// a ring with chunks have one, whether or not their length varies. Who may use a chunk again, and
+// when: chunk_pool.hpp.
 //
 // A stamp is ready(p) = 2p+2 or writing(p) = 2p+1, modulo 2^64, where p is the position that the
 // cell holds. Creation stamps each cell writing() of the position it would have held one lap
@@ -33,15 +40,27 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t ring_layout_version = 1;
+inline constexpr std::uint32_t ring_layout_version = 2;
+
+/// Constants of a ring's chunks; all zero where there are none.
+struct pool_constants {
+    std::uint64_t offset;      ///< of the first chunk: from the segment's, or the lane's, start
+    std::uint64_t chunk_bytes; ///< from chunk to chunk
+    std::uint64_t payload_bytes_max; ///< of a message that lies in a chunk
+    std::uint32_t chunk_count;
+    std::uint32_t pins_per_slot; ///< words of a reader slot that may pin a chunk
+    std::uint32_t pinning_slots; ///< reader slots, from the first on, that have them
+    std::uint32_t reserved;
+};
+static_assert(sizeof(pool_constants) == 40 && std::is_trivially_copyable_v<pool_constants>);
 
 /// Constants of one ring. Copied once and checked while the segment is being attached, and never
 /// read from shared memory again.
 struct ring_constants {
     std::uint64_t start_position;
-    std::uint64_t cell_count; ///< a power of two, cells_min to cells_max
-    std::uint64_t stride;     ///< bytes from cell to cell, a multiple of 8
-    std::uint64_t payload_bytes_max;
+    std::uint64_t cell_count;        ///< a power of two, cells_min to cells_max
+    std::uint64_t stride;            ///< bytes from cell to cell, a multiple of 8
+    std::uint64_t payload_bytes_max; ///< of a message that lies in its cell
     std::uint64_t type_fingerprint;
     std::uint32_t payload_offset;  ///< from the start of the cell
     std::uint32_t variable_length; ///< 1: a length precedes the payload; 0: always the maximum
@@ -49,7 +68,8 @@ struct ring_constants {
     std::uint32_t fences;          ///< enum class fence_pair
     std::uint32_t wakes;           ///< enum class wake
     std::uint32_t reader_slots;    ///< slots in the readers segment
-    std::uint8_t reserved[64];
+    pool_constants pool;
+    std::uint8_t reserved[24];
 };
 static_assert(sizeof(ring_constants) == 128 && std::is_trivially_copyable_v<ring_constants>);
 
@@ -103,6 +123,13 @@ inline constexpr std::uint64_t ring_fingerprint =
                         offsetof(ring_constants, fences),
                         offsetof(ring_constants, wakes),
                         offsetof(ring_constants, reader_slots),
+                        offsetof(ring_constants, pool),
+                        offsetof(pool_constants, offset),
+                        offsetof(pool_constants, chunk_bytes),
+                        offsetof(pool_constants, payload_bytes_max),
+                        offsetof(pool_constants, chunk_count),
+                        offsetof(pool_constants, pins_per_slot),
+                        offsetof(pool_constants, pinning_slots),
                         offsetof(ring_control, rung),
                         offsetof(ring_control, room_arm),
                         offsetof(ring_control, position),

@@ -80,13 +80,17 @@ class ring_reader {
     }
 
     /// Length of the message at position(), which look() found ready. More than
-    /// payload_bytes_max: corrupt, unless the cell was overwritten meanwhile.
+    /// payload_bytes_max: it lies in a chunk, and descriptor() says where; or, if there are none, it
+    /// is corrupt, unless the cell was overwritten meanwhile.
     std::uint64_t length() const noexcept {
         if (!geometry_.variable_length) {
-            return geometry_.payload_bytes_max;
+            return geometry_.payload_bytes_max + geometry_.large_bytes;
         }
+        return descriptor();
+    }
+    std::uint64_t descriptor() const noexcept {
         // relaxed: ordered by look(), judged by still_there().
-        return Atomics::load(geometry_.length(position_), std::memory_order_relaxed); // I2
+        return Atomics::load(geometry_.descriptor(position_), std::memory_order_relaxed); // I2
     }
 
     /// Copies the payload of position(), `bytes` <= payload_bytes_max. False: it was overwritten

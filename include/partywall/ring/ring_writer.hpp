@@ -60,10 +60,11 @@ class ring_writer {
 
     /// Publishes what was written since begin().
     void commit() noexcept { publish(geometry_.cell(position_), position_); }
-    /// Same for a variable-length cell. `bytes` <= payload_bytes_max.
-    void commit(std::uint32_t bytes) noexcept {
+    /// Same for a variable-length cell: with the length of the message that lies in it, at most
+    /// payload_bytes_max, or a descriptor of where else it lies.
+    void commit(std::uint64_t descriptor) noexcept {
         // relaxed: ordered by the release in publish().
-        Atomics::store(geometry_.length(position_), bytes, std::memory_order_relaxed);
+        Atomics::store(geometry_.descriptor(position_), descriptor, std::memory_order_relaxed);
         commit();
     }
 
@@ -82,7 +83,7 @@ class ring_writer {
         publish(cell, position);
     }
     /// Variable-length message.
-    void put(std::byte const* message, std::uint32_t bytes) noexcept {
+    void put(std::byte const* message, std::uint64_t bytes) noexcept {
         std::byte* const payload = begin();
         copy_words<Atomics>::store(payload, message, bytes);
         commit(bytes);

@@ -60,6 +60,12 @@ class mapping {
     os::file_identity const& identity() const noexcept { return identity_; }
     PARTYWALL_API void reset() noexcept;
 
+    /// Maps the first `bytes` now instead of at the first touch of each page. False: not all of it.
+    PARTYWALL_API bool prefault(std::uint64_t bytes) const noexcept;
+    /// Keeps all of it in physical memory, where it comes as it is touched (or was prefaulted).
+    /// False: not allowed to.
+    PARTYWALL_API bool lock() const noexcept;
+
   private:
     friend struct detail::mapping_access;
 
@@ -76,6 +82,9 @@ struct segment_spec {
     std::uint64_t layout_fingerprint = 0;
     std::uint64_t bytes = 0; ///< of the whole file, header included; any number from 128 up
     std::uint64_t incarnation = 0;
+    /// Of the bytes behind the first so many no memory is taken until they are touched, when there
+    /// may be none (SIGBUS). 0: all is taken at once.
+    std::uint64_t backed_bytes = 0;
 };
 
 /// Creates a segment: backed, header written, everything else zero, then `fill(base, context)`

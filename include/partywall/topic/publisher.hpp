@@ -22,9 +22,13 @@ namespace partywall::inline v0 {
 /// Progress   wait-free under overflow::drop_oldest. Under `block` and `reject` a send may find no
 ///            room; then it waits at most its deadline, or not at all.
 /// Cost       two stores around the copy and one load. `block` and `reject` only: a look at each
-///            subscriber's cursor once per lap, and oftener the less room the slowest one leaves. No system call while nobody sleeps. The number
-///            of subscribers does not matter.
-/// Memory     fixed and backed at creation: depth x stride + 256 bytes per possible subscriber.
+///            subscriber's cursor once per lap, and oftener the less room the slowest one leaves. No
+///            system call while nobody sleeps. The number of subscribers does not matter. A loan of a
+///            large message costs the same for any size; once per few of them there is a fence and a
+///            load for each of pins_max.
+/// Memory     fixed and backed at creation: depth x stride + 256 bytes per possible subscriber, and
+///            where messages may be longer than inline_bytes_max (depth + pins_max + 1) of the
+///            longest. memory() says what it came to.
 /// Peer dies  a dead subscriber holds a blocked publisher up until its death is proven (about a
 ///            millisecond for a small process; the more memory the kernel must tear down the
 ///            longer), then it goes on. If the publisher dies, what was sent stays readable, and
@@ -64,7 +68,7 @@ class publisher : public writing_handle<T, detail::publisher_core> {
         return this->core_ ? this->core_->ring.geometry().cell_count : 0;
     }
     std::uint64_t payload_bytes_max() const noexcept {
-        return this->core_ ? this->core_->ring.geometry().payload_bytes_max : 0;
+        return this->core_ ? this->core_->ring.geometry().message_bytes_max() : 0;
     }
     /// Tells this publisher from every other, dead ones included: sample::publisher().
     std::uint64_t incarnation() const noexcept {

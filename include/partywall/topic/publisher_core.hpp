@@ -43,8 +43,8 @@ class PARTYWALL_API publisher_core final : public writing_end {
     static result<std::unique_ptr<publisher_core>, failure<endpoint_errc>>
     make(std::shared_ptr<participant_core> participant, std::string_view topic,
          type_info const& type, payload_shape const& shape, publisher_options const& options);
-    result<void, failure<endpoint_errc>> make_segments(publisher_plan& plan,
-                                                       std::string_view doing);
+    result<void, failure<endpoint_errc>>
+    make_segments(publisher_plan& plan, memory_options const& memory, std::string_view doing);
     void use_segments(publisher_plan const& plan, publisher_options const& options) noexcept;
     void withdraw() noexcept;
     bool counts_as_subscriber(std::uint32_t slot) noexcept;

@@ -26,7 +26,8 @@ namespace partywall::inline v0 {
 ///            receive: waits at most its timeout; nanoseconds::max() is for ever.
 /// Cost       one load per publisher looked at, the copy (lossy) or nothing (lossless), and per
 ///            quarter of a ring one store of the cursor (lossless).
-/// Memory     samples_held_max buffers of the longest message; mappings of the publishers' rings.
+/// Memory     samples_held_max buffers of the longest message that lies in its cell, or, where large
+///            messages cannot be pinned, of the longest; mappings of the publishers' rings.
 /// Peer dies  everything that a dead publisher sent is delivered first; then `peer_died` is
 ///            reported once, and receive goes on with the others and waits for a successor.
 /// Errors     see receive_errc.

@@ -95,6 +95,8 @@ class PARTYWALL_API subscriber_core final : public reading_end {
 
     bool go_to_newest(source& s) noexcept;
     void remember(taken const& t) noexcept;
+    void forget() noexcept;
+    static void share_pin(hold_slot const& with, hold_slot& h) noexcept;
     taken again() noexcept;
 
     bool has_news() const noexcept override;

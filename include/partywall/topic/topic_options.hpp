@@ -18,6 +18,14 @@ struct publisher_options {
     std::uint64_t depth = 256;
     /// Longest message, in bytes. For variable-length types only (`bytes`, `T[]`).
     std::uint64_t payload_bytes_max = 1024;
+    /// Longer messages do not lie in the ring but in a pool of chunks, each of which is as long as
+    /// the longest message: sending by loan and receiving then cost the same for any size.
+    std::uint64_t inline_bytes_max = inline_bytes_default;
+    /// Large messages that one subscriber may hold while the publisher goes on, at most
+    /// pins_per_subscriber_max; and all subscribers together. Who may hold no more of them gets a
+    /// copy (lossy), or holds the publisher back (lossless). Each costs memory for one message.
+    std::uint32_t pins_per_subscriber = 2;
+    std::uint32_t pins_max = 16;
     /// Subscribers and latest handles at a time; those that only look are not counted.
     std::uint32_t subscribers_max = subscribers_default;
     /// How long a send waits for room under overflow::block.
@@ -28,6 +36,7 @@ struct publisher_options {
     std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
     /// Position of the first message. Only tests have a reason to change it.
     std::uint64_t start_position = 0;
+    partywall::memory_options memory = {};
     /// Shown to everybody who looks the topic up.
     partywall::metadata metadata = {};
 };
@@ -51,6 +60,7 @@ struct subscriber_options {
     bool report_close = false;
     /// Attach whatever the type; for monitors that take `bytes`. Not with `lossless`.
     bool any_type = false;
+    partywall::memory_options memory = {};
 };
 
 } // namespace partywall::inline v0
