@@ -125,12 +125,18 @@ bool sender_core::find_receiver() noexcept {
     return false;
 }
 
+/// Its death is noticed, but the kernel has still to take it apart: proof would come too late.
+bool sender_core::is_dying(entry_info const& receiver) {
+    auto const life = participant_->life_of(receiver.owner_ticket);
+    return life.word != nullptr && os::robust_died_now(life.word);
+}
+
 endpoint_failure sender_core::attach() {
     auto const all = participant_->entries(entry_kind::inbox, name_);
     entry_info const* newest = nullptr;
     for (entry_info const& e : all) {
         bool const usable = (e.state == health::ready || e.state == health::draining) &&
-                            !participant_->proven_dead(e.owner_ticket);
+                            !participant_->proven_dead(e.owner_ticket) && !is_dying(e);
         if (usable && (newest == nullptr || e.incarnation > newest->incarnation)) {
             newest = &e;
         }

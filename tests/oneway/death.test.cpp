@@ -43,8 +43,9 @@ PARTYWALL_ROLE(oneway_sender) {
     }
 }
 
-/// "take COUNT": answers with the numbers that came.
+/// Root, and MiB of memory that it has. "take COUNT": answers with the numbers that came.
 PARTYWALL_ROLE(oneway_receiver) {
+    std::vector<char> const memory(context.args() > 1 ? context.number(1) << 20 : 0, 'x');
     participant me = joined(context.arg(0), "receiver");
     context.send(std::to_string(me.ticket()));
     auto in = me.receiver<tick>("in", lanes_of(8));
@@ -178,6 +179,21 @@ TEST(KilledReceiver, EndsASendThatWaitsAndItsSuccessorGetsWhatComesThen) {
                                                 std::to_string(100 * round + 51) + " " +
                                                 std::to_string(100 * round + 52) + " ");
     }
+}
+
+// The kernel takes the longer to confirm a death the more memory it has to take apart.
+TEST(KilledReceiver, IsNotSentToAgainWhileItsDeathIsNotYetProven) {
+    scratch_root root;
+    participant me = joined(root.path());
+    actor receiving("oneway_receiver", {root.path(), "256"});
+    receiving.process.expect("receiving");
+    auto out = me.sender<tick>("in", sending(overflow::block)).value();
+    send_ticks(out, 0, 8);
+    while_asleep([&] { EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::peer_died); },
+                 [&] { receiving.process.kill(SIGKILL); });
+    EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::no_receiver);
+    EXPECT_EQ(receiving.process.wait(), killed_by(SIGKILL));
+    EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::no_receiver);
 }
 
 TEST(KilledReceiver, IsNoticedByASendThatNeedNotWait) {

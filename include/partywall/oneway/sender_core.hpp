@@ -75,6 +75,7 @@ class PARTYWALL_API sender_core final : public writing_end {
     [[gnu::noinline, gnu::cold]] bool find_receiver() noexcept;
     [[gnu::noinline, gnu::cold]] send_errc let_go(send_errc why) noexcept;
     send_errc ended() const noexcept;
+    bool is_dying(entry_info const& receiver);
     failure<endpoint_errc> attach();
     failure<endpoint_errc> take_lane(entry_info const& receiver);
 
