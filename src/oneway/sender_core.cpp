@@ -244,6 +244,7 @@ send_errc sender_core::let_go(send_errc why) noexcept {
     life_ = {};
     looked_ = false;
     previous_ = std::move(segment_);
+    previous_->map.forsake();
     return why;
 }
 

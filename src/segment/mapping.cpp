@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "mapping_access.hpp"
 
+#include <partywall/os/private_memory.hpp>
+
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 
@@ -114,6 +116,12 @@ void mapping::reset() noexcept {
     incarnation_ = 0;
     identity_ = {};
     region_.reset();
+}
+
+void mapping::forsake() noexcept {
+    if (data_ != nullptr) {
+        (void)os::replace_by_private(data_, size_);
+    }
 }
 
 } // namespace partywall::inline v0

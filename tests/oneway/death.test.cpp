@@ -8,6 +8,7 @@
 #include <support/watchdog.hpp>
 
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -181,6 +182,16 @@ TEST(KilledReceiver, EndsASendThatWaitsAndItsSuccessorGetsWhatComesThen) {
     }
 }
 
+/// Of files below `path`, whether they have a name or not.
+int mappings_below(std::string const& path) {
+    std::ifstream maps("/proc/self/maps");
+    int count = 0;
+    for (std::string line; std::getline(maps, line);) {
+        count += line.find(path + "/") != std::string::npos ? 1 : 0;
+    }
+    return count;
+}
+
 // The kernel takes the longer to confirm a death the more memory it has to take apart.
 TEST(KilledReceiver, IsNotSentToAgainWhileItsDeathIsNotYetProven) {
     scratch_root root;
@@ -194,6 +205,25 @@ TEST(KilledReceiver, IsNotSentToAgainWhileItsDeathIsNotYetProven) {
     EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::no_receiver);
     EXPECT_EQ(receiving.process.wait(), killed_by(SIGKILL));
     EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::no_receiver);
+}
+
+TEST(KilledReceiver, TakesItsMemoryWithItAndALoanOfItStaysHarmless) {
+    scratch_root root;
+    participant me = joined(root.path());
+    int const before = mappings_below(root.path());
+    actor receiving("oneway_receiver", {root.path()});
+    receiving.process.expect("receiving");
+    auto out = me.sender<tick>("in", sending(overflow::block)).value();
+    auto memory = out.loan().value();
+    receiving.kill();
+    EXPECT_EQ(out.send(tick::of(1)).error(), send_errc::peer_died);
+    *memory = tick::of(2);
+    EXPECT_EQ(memory.send().error(), send_errc::closed);
+    EXPECT_FALSE(out.send(tick::of(1)));
+    eventually([&] {
+        (void)me.recover();
+        return mappings_below(root.path()) == before;
+    });
 }
 
 TEST(KilledReceiver, IsNoticedByASendThatNeedNotWait) {

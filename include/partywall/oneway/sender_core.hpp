@@ -104,7 +104,7 @@ class PARTYWALL_API sender_core final : public writing_end {
     sender_options options_;
     fence_pair fences_ = fence_pair::publisher;
     std::unique_ptr<inbox_segment> segment_;
-    std::unique_ptr<inbox_segment> previous_; ///< a loan may still write there
+    std::unique_ptr<inbox_segment> previous_; ///< where a loan may still write; forsaken
     std::string refusal_;
     endpoint_errc refusal_code_{};
 };

@@ -59,6 +59,10 @@ class mapping {
     /// Of the mapped file, whether or not it still has a name.
     os::file_identity const& identity() const noexcept { return identity_; }
     PARTYWALL_API void reset() noexcept;
+    /// Uses the segment no more, but leaves memory of this process alone in its place, all zeros:
+    /// for who may still hold pointers into it. The segment's memory goes with its last user.
+    /// Where the kernel has no memory for that, nothing changes.
+    PARTYWALL_API void forsake() noexcept;
 
     /// Maps the first `bytes` now instead of at the first touch of each page. False: not all of it.
     PARTYWALL_API bool prefault(std::uint64_t bytes) const noexcept;
