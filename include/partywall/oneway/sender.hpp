@@ -53,7 +53,8 @@ class sender : public writing_handle<T, detail::sender_core> {
     }
 
     /// Messages sent in all, and those of them that receivers which ended are not known to have
-    /// taken: they give back late, so that is the most that can be lost.
+    /// taken: they give back late, so that is the most that can be lost. What drop_oldest overwrote
+    /// is not among them: who missed it was to say so.
     std::uint64_t sent() const noexcept { return this->core_ ? this->core_->sent() : 0; }
     std::uint64_t lost() const noexcept { return this->core_ ? this->core_->lost() : 0; }
     /// Longest message that the receiver that is attached takes; 0: there is none.
