@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 namespace partywall::test {
 namespace {
@@ -40,6 +41,11 @@ census::census(scratch_root const& root, observer const& seen_by,
     };
     count("participant slot", seen_by.registry().participants);
     count("entry slot", seen_by.registry().entries);
+    for (entry_info const& one : seen_by.receivers()) {
+        tampered_inbox const inbox(seen_by.me(), one);
+        std::string const at = "lane at " + name_of(one.owner_ticket, names);
+        count(at.c_str(), std::span(inbox.lanes(), inbox.lane_count()));
+    }
     for (entry_info const& one : seen_by.me().publishers()) {
         tampered_topic const topic(seen_by.me(), one);
         for (std::uint32_t i = 0; i < topic.slot_count(); ++i) {
@@ -88,7 +94,18 @@ std::map<std::string, owner> observer::owner_words() const {
         tampered_topic const topic(*me_, one);
         add("reader of " + std::to_string(one.incarnation), topic.slots(), topic.slot_count());
     }
+    for (entry_info const& one : receivers()) {
+        tampered_inbox const inbox(*me_, one);
+        add("lane of " + std::to_string(one.incarnation), inbox.lanes(), inbox.lane_count());
+    }
     return words;
+}
+
+std::vector<entry_info> observer::receivers() const {
+    auto all = me_->core()->entries(entry_kind::inbox, {});
+    std::erase_if(all,
+                  [this](entry_info const& e) { return me_->core()->proven_dead(e.owner_ticket); });
+    return all;
 }
 
 std::string went_back(std::map<std::string, owner> const& before,

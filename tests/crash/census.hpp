@@ -5,6 +5,7 @@
 
 #include "survivor.hpp"
 
+#include <oneway/support.hpp>
 #include <registry/support.hpp>
 
 #include <cstdint>
@@ -24,7 +25,10 @@ class observer {
 
     registry_layout const& registry() const { return **registry_; }
     participant& me() const { return *me_; }
-    /// Every owner word of the registry and of the rings of living publishers, by place.
+    /// Receivers that are not proven dead.
+    std::vector<entry_info> receivers() const;
+    /// Every owner word of the registry, of the rings of living publishers and of the inboxes of
+    /// living receivers, by place.
     std::map<std::string, owner> owner_words() const;
 
   private:

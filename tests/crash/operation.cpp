@@ -56,21 +56,24 @@ parcel victim::next(std::uint64_t attempted) {
 }
 void victim::was_sent(std::uint64_t count) { ledger_[noted::victim_sent].fetch_add(count); }
 
-bool victim::send(publisher<parcel>& to) {
-    auto const sent = to.send(next());
-    if (sent) {
-        was_sent();
-    } else {
-        next_ -= 1;
+bool victim::took(sample<parcel> const& s) {
+    if (s && s->sender < noted::senders_max) {
+        will_take(s->sender, 1);
     }
-    return sent.has_value();
+    books_->enter(s);
+    std::string const complaint = wrong_.take();
+    if (!complaint.empty()) {
+        role_check_failed(complaint.c_str(), __FILE__, __LINE__);
+    }
+    return static_cast<bool>(s);
 }
 
 std::vector<operation> const& operations() {
     static std::vector<operation> const all = [] {
         std::vector<operation> list;
-        for (auto* const make : {&lifecycle_operations, &send_operations, &receive_operations,
-                                 &recovery_operations, &whole_lives}) {
+        for (auto* const make :
+             {&lifecycle_operations, &send_operations, &receive_operations, &recovery_operations,
+              &whole_lives, &inbox_operations, &post_operations, &letter_operations}) {
             auto more = (*make)();
             std::move(more.begin(), more.end(), std::back_inserter(list));
         }

@@ -47,12 +47,30 @@ class victim {
         complete();
     }
 
+    /// What follows is sent to an inbox, and not to the topic.
+    void sends_to(std::uint64_t inbox) { ledger_[noted::victim_sends_to] = inbox; }
     /// The next message; counted in the ledger before and after it is sent.
-    bool send(publisher<parcel>& to);
+    template <class Handle>
+    bool send(Handle& to) {
+        bool const sent = to.send(next()).has_value();
+        sent ? was_sent() : take_back();
+        return sent;
+    }
     parcel next(std::uint64_t attempted = 1);
     void was_sent(std::uint64_t count = 1);
+    void take_back() { next_ -= 1; } ///< the next one was not sent
     /// Whether there is a whole message.
     static bool whole(sample<parcel> const& s) { return s && s->whole(); }
+
+    /// What comes next of each survivor to the victim's inbox is what it sends from now on.
+    void receives() { books_.emplace(ledger_, wrong_, world_, victims_inbox); }
+    /// Whether that is a letter. It must be in order, whole, and not of a predecessor's; it is noted
+    /// before it is given back.
+    bool took(sample<parcel> const& s);
+    /// Before receive_batch(): at most so many of a survivor.
+    void will_take(std::uint64_t sender, std::uint64_t count) {
+        ledger_[noted::victim_took(sender)].fetch_add(count);
+    }
 
   private:
     void get_ready();
@@ -66,12 +84,16 @@ class victim {
     trap_record& record_;
     std::optional<participant> me_;
     std::uint64_t next_ = 0;
+    complaints wrong_{"victim"};
+    std::optional<books> books_;
 };
 
 struct operation {
     std::string name;
     world where = {};
     void (*run)(victim&) = nullptr;
+    /// In the test, before there is a victim.
+    void (*prepare)(stage&) = nullptr;
     /// In the test, once the victim is ready: what it is to find.
     void (*before)(stage&) = nullptr;
     /// In the test, when the victim sleeps: what lets it go on. It is then also killed asleep.
@@ -94,5 +116,8 @@ std::vector<operation> send_operations();
 std::vector<operation> receive_operations();
 std::vector<operation> recovery_operations();
 std::vector<operation> whole_lives();
+std::vector<operation> inbox_operations();
+std::vector<operation> post_operations();
+std::vector<operation> letter_operations();
 
 } // namespace partywall::test

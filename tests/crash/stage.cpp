@@ -78,8 +78,9 @@ void stage::heard(std::string const& answer) {
     }
 }
 
-child& stage::corpse(std::string const& role) {
-    corpses_.push_back(spawn(role, {root()}));
+child& stage::corpse(std::string const& role, std::vector<std::string> more) {
+    more.insert(more.begin(), root());
+    corpses_.push_back(spawn(role, std::move(more)));
     corpse_tickets_.push_back(std::stoull(corpses_.back().receive()));
     return corpses_.back();
 }
@@ -96,10 +97,36 @@ void stage::kill_corpses() {
     }
 }
 
-void stage::let_other_sleep() {
-    there_->say("wait");
-    eventually([&] { return state_of(there_->pid()) == 'S'; });
+void stage::until_asleep(child const& process) {
+    eventually([&] { return state_of(process.pid()) == 'S'; });
+}
+
+void stage::expect_soon(child& process, std::vector<std::string> const& answers) {
+    std::uint64_t const begun_ns = os::monotonic_ns();
+    std::string const answer = process.receive();
+    if (std::find(answers.begin(), answers.end(), answer) == answers.end()) {
+        violation("who waited said: " + answer);
+    }
+    expect_quick(begun_ns, "one who waited went on only after more than a second");
+}
+
+void stage::expect_quick(std::uint64_t begun_ns, char const* otherwise) {
+    if (os::monotonic_ns() - begun_ns >
+        static_cast<std::uint64_t>(scaled(1s).count()) * 1'000'000) {
+        violation(otherwise);
+    }
+}
+
+void stage::let_other_sleep(std::uint64_t inbox) {
+    there_->say(inbox == 0 ? "wait" : "wait-letter");
+    until_asleep(there_->process());
     other_sleeps_ = true;
+    sleeps_at_ = inbox;
+}
+
+void stage::everybody_reads() {
+    here_->drain();
+    ask_other("drain");
 }
 
 void stage::begin_round(std::string const& action, std::uint64_t at) {
@@ -109,12 +136,15 @@ void stage::begin_round(std::string const& action, std::uint64_t at) {
     rounds_ += 1;
     tally_.rounds += 1;
     moment_ = action + " at point " + std::to_string(at);
-    for (std::size_t i = 0; i < 16; ++i) {
-        (*ledger_)[noted::victim_sender + i] = 0;
+    for (std::size_t i = noted::of_victim; i < noted::end_of_victim; ++i) {
+        (*ledger_)[i] = 0;
     }
     (*ledger_)[noted::victim_sender] = 100 + rounds_;
     if (here_) {
         words_ = observer_->owner_words();
+    }
+    if (what_.prepare != nullptr) {
+        what_.prepare(*this);
     }
     victim_.emplace(spawn("crash_victim", {what_.name, root(), action, std::to_string(at)}));
     victim_->expect("ready");
@@ -244,14 +274,11 @@ void stage::wake_other() {
     }
     other_sleeps_ = false;
     if (victim_ && state_of(victim_->pid()) == 'T') {
-        here_->send(1);
+        sleeps_at_ == 0 ? here_->send(1) : here_->post_to(sleeps_at_, 1);
     }
     std::uint64_t const begun_ns = os::monotonic_ns();
     heard(there_->hear());
-    if (os::monotonic_ns() - begun_ns >
-        static_cast<std::uint64_t>(scaled(1s).count()) * 1'000'000) {
-        violation("a sleeping receiver was not woken for a second");
-    }
+    expect_quick(begun_ns, "a sleeping receiver was not woken for a second");
 }
 
 void stage::finish_round(bool completed) {
@@ -306,14 +333,14 @@ void stage::check_alone(bool patient) {
         for (std::uint64_t id = 1; id < noted::senders_max; ++id) {
             (*ledger_)[noted::sent(id)] = 0;
             (*ledger_)[noted::done(id)] = 0;
+            for (std::uint64_t inbox = 0; inbox < inboxes_max; ++inbox) {
+                (*ledger_)[noted::posted(id, inbox)] = 0;
+            }
         }
         here_.emplace(root(), 1, what_.where);
         second_.emplace(root(), 2, what_.where);
         observer_.emplace(here_->me());
-        if (os::monotonic_ns() - begun_ns >
-            static_cast<std::uint64_t>(scaled(1s).count()) * 1'000'000) {
-            violation("the next ones took more than a second to join");
-        }
+        expect_quick(begun_ns, "the next ones took more than a second to join");
     }
     here_->begin(checks_, messages_per_check(), {2}, patient);
     second_->begin(checks_, messages_per_check(), {1}, patient);
@@ -343,6 +370,12 @@ void stage::settle() {
         violation("the recovery was not complete");
     }
     look();
+    here_->expect_no_victim();
+    if (second_) {
+        second_->expect_no_victim();
+    } else {
+        ask_other("alone");
+    }
     if (census const now = count_slots(); !(now == *slots_)) {
         violation(std::string("after one recovery, by ") +
                   (by_joining ? "joining\n" : "a survivor\n") + census::difference(*slots_, now));

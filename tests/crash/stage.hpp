@@ -38,15 +38,23 @@ class stage {
     /// Instructions of the last stepped round that completed.
     std::uint64_t instructions() const { return instructions_; }
 
-    // For operations: their before, when_asleep and after.
+    // For operations: their prepare, before, when_asleep and after.
 
+    world const& where() const { return what_.where; }
     survivor& here() { return *here_; }
     peer& there() { return *there_; }
     std::string const& root() const { return root_->path(); }
-    /// What the other survivor has to say is heard before the check.
-    void let_other_sleep();
-    /// Starts a process that runs `role` in this domain, to be killed. Kept until the round ends.
-    child& corpse(std::string const& role);
+    /// Receiving, from the topic or its inbox. What it has to say is heard before the check.
+    void let_other_sleep(std::uint64_t inbox = 0);
+    void everybody_reads();
+    /// Starts a process that runs `role` in this domain, with the root and `more`, to be killed.
+    /// Kept until the round ends.
+    child& corpse(std::string const& role, std::vector<std::string> more = {});
+    void note(std::size_t word, std::uint64_t value) { (*ledger_)[word] = value; }
+    child& last_corpse() { return corpses_.back(); }
+    static void until_asleep(child const& process);
+    /// It says one of these, within a second.
+    void expect_soon(child& process, std::vector<std::string> const& answers);
     /// Kills all of them, and waits until that is proven.
     void kill_corpses();
     /// Another one that recovers before the victim does, and dies at point `at`.
@@ -69,6 +77,7 @@ class stage {
     void finish_round(bool completed);
     void frozen();
     void wake_other();
+    void expect_quick(std::uint64_t begun_ns, char const* otherwise);
     void check(bool patient);
     void check_alone(bool patient);
     void settle();
@@ -97,6 +106,7 @@ class stage {
     std::uint64_t first_recoverer_ticket_ = 0;
     child first_recoverer_;
     bool other_sleeps_ = false;
+    std::uint64_t sleeps_at_ = 0;
     bool guest_ = false;
     std::chrono::milliseconds stopped_for_{0};
     std::uint64_t rounds_ = 0;

@@ -28,9 +28,11 @@ namespace partywall::test {
 
 /// A store, or a system call.
 struct trap_point {
-    std::uint64_t code;  ///< address of the instruction, relative to the executable
-    std::uint64_t where; ///< offset in the segment, or the number of the system call
-    char segment[24];    ///< file name, empty for a system call
+    std::uint64_t code;   ///< address of the instruction, relative to the executable
+    std::uint64_t where;  ///< offset in the segment, or the number of the system call
+    std::uint64_t before; ///< the eight bytes there, before the store
+    std::uint64_t after;  ///< and after it
+    char segment[24];     ///< file name, empty for a system call
     bool is_store() const noexcept { return segment[0] != 0; }
 };
 

@@ -37,65 +37,13 @@ std::size_t mappings_below(std::string const& directory) {
 
 } // namespace
 
-publisher_options publishes(world const& w) {
-    publisher_options options = gated(w.depth, w.policy);
-    options.block_for = 1ms;
-    options.subscribers_max = 8;
-    return options;
-}
-subscriber_options subscribes(world const& w) {
-    return w.lossless() ? test::lossless() : test::lossy();
-}
-
 survivor::survivor(std::string const& root, std::uint64_t id, world const& w)
-    : id_(id), world_(w), ledger_(root), me_(joined(root, "survivor")),
-      pub_(me_.publisher<parcel>("t", publishes(w)).value()),
-      sub_(me_.subscriber<parcel>("t", subscribes(w)).value()) {
+    : id_(id), world_(w), ledger_(root), wrong_("survivor " + std::to_string(id)),
+      me_(joined(root, "survivor")), pub_(me_.publisher<parcel>("t", publishes(w)).value()),
+      sub_(me_.subscriber<parcel>("t", subscribes(w)).value()), books_(ledger_, wrong_, w, 0),
+      mail_(me_, ledger_, wrong_, id, w), to_victim_(me_, ledger_, wrong_, id, victims_inbox, w) {
     ledger_[noted::incarnation(id)] = pub_.incarnation();
-}
-
-void survivor::complain(std::string const& what) {
-    if (complaints_.size() < 2000) {
-        complaints_ += "survivor " + std::to_string(id_) + ": " + what + "\n";
-    }
-}
-
-void survivor::account(sample<parcel> const& s) {
-    if (!s) {
-        switch (s.error()) {
-        case receive_errc::empty:
-        case receive_errc::timed_out: break;
-        case receive_errc::peer_died:
-            if (!dead_.insert(s.publisher()).second) {
-                complain("was told twice of one death");
-            }
-            for (std::uint64_t other = 1; other < noted::senders_max; ++other) {
-                if (ledger_.get(noted::incarnation(other)) == s.publisher()) {
-                    complain("was told that survivor " + std::to_string(other) + " died");
-                }
-            }
-            break;
-        default: complain("receive: " + std::string(to_string(s.error())) + " " + sub_.refusal());
-        }
-        return;
-    }
-    if (!s->whole()) {
-        complain("a message is torn");
-        return;
-    }
-    account_of& from = from_[s->sender];
-    if (s->number != from.next + s.missed() || (world_.lossless() && s.missed() != 0)) {
-        complain("sender " + std::to_string(s->sender) + ": got number " +
-                 std::to_string(s->number) + " and not " + std::to_string(from.next) + ", missed " +
-                 std::to_string(s.missed()));
-    }
-    from.next = s->number + 1;
-    from.received += 1;
-    bool const is_victim = s->sender >= noted::senders_max;
-    if (is_victim && s->sender == ledger_.get(noted::victim_sender) &&
-        s->number >= ledger_.get(noted::victim_attempted)) {
-        complain("a message that the victim never sent");
-    }
+    ledger_[noted::ticket(id)] = me_.ticket();
 }
 
 void survivor::begin(std::uint64_t round, std::uint64_t count, std::set<std::uint64_t> others,
@@ -103,6 +51,11 @@ void survivor::begin(std::uint64_t round, std::uint64_t count, std::set<std::uin
     round_ = round;
     left_ = count;
     others_ = std::move(others);
+    letters_left_.clear();
+    for (std::uint64_t const other : others_) {
+        letters_left_[other] = count;
+    }
+    to_victim_.to_the_victim(2);
     patient_ = patient;
     last_sent_ns_ = os::monotonic_ns();
     until_ns_ = last_sent_ns_ + limit_ns(1s);
@@ -111,7 +64,7 @@ void survivor::begin(std::uint64_t round, std::uint64_t count, std::set<std::uin
 void survivor::send_one(publisher<parcel>& to, std::uint64_t sender) {
     std::uint64_t const number = ledger_.get(noted::sent(sender));
     if (auto const r = to.send(parcel::of(number, sender)); !r) {
-        complain("send: " + std::string(to_string(r.error())));
+        wrong_.add("send: " + std::string(to_string(r.error())));
         return;
     }
     ledger_[noted::sent(sender)] = number + 1;
@@ -131,17 +84,68 @@ void survivor::open_extra(std::uint64_t count) {
     }
 }
 
-void survivor::drain() {
-    for (;;) {
-        auto const s = sub_.try_receive();
-        account(s);
-        if (!s && s.error() != receive_errc::peer_died) {
-            return;
+post& survivor::way_to(std::uint64_t inbox) {
+    return ways_.try_emplace(inbox, me_, ledger_, wrong_, id_, inbox, world_).first->second;
+}
+void survivor::post_to(std::uint64_t inbox, std::uint64_t count) {
+    if (inbox == victims_inbox) {
+        to_victim_.to_the_victim(count);
+        return;
+    }
+    for (; count != 0; --count) {
+        if (!way_to(inbox).to_the_living()) {
+            wrong_.add("no room in " + inbox_name(inbox));
         }
     }
 }
 
-void survivor::wait() { account(sub_.receive(1h)); }
+void survivor::open_inbox(std::uint64_t inbox, std::uint32_t lanes) {
+    if (more_mail_) {
+        return;
+    }
+    world w = world_;
+    w.lanes = lanes;
+    std::uint64_t const begun_ns = os::monotonic_ns();
+    more_mail_.emplace(me_, ledger_, wrong_, inbox, w);
+    if (os::monotonic_ns() - begun_ns > limit_ns(1s)) {
+        wrong_.add("took more than a second to get the name " + inbox_name(inbox));
+    }
+}
+void survivor::expect_everything() {
+    std::uint64_t const until = os::monotonic_ns() + limit_ns(1s);
+    while (!more_mail_->complete() && os::monotonic_ns() < until) {
+        more_mail_->wait(1ms);
+    }
+    if (!more_mail_->complete()) {
+        wrong_.add("does not get everything: " + more_mail_->state());
+    }
+}
+void survivor::close_inbox_when_read() {
+    if (more_mail_) {
+        expect_everything();
+        close_inbox();
+    }
+}
+void survivor::open_post(std::uint64_t inbox, std::uint64_t count) {
+    more_post_.emplace(me_, ledger_, wrong_, 3, inbox, world_);
+    more_post_->to_the_victim(count);
+}
+
+void survivor::drain() {
+    for (;;) {
+        auto const s = sub_.try_receive();
+        books_.enter(s, sub_.refusal());
+        if (!s && s.error() != receive_errc::peer_died) {
+            break;
+        }
+    }
+    mail_.drain();
+    if (more_mail_) {
+        more_mail_->drain();
+    }
+}
+
+void survivor::wait() { books_.enter(sub_.receive(1h), sub_.refusal()); }
 
 bool survivor::try_to_send() {
     std::uint64_t const asked_ns = os::monotonic_ns();
@@ -149,8 +153,8 @@ bool survivor::try_to_send() {
     auto const r = pub_.send(parcel::of(number, id_), 1ms);
     std::uint64_t const now = os::monotonic_ns();
     if (now - asked_ns > limit_ns(101ms)) {
-        complain("a send with a deadline of 1 ms took " + std::to_string((now - asked_ns) / ms) +
-                 " ms");
+        wrong_.add("a send with a deadline of 1 ms took " + std::to_string((now - asked_ns) / ms) +
+                   " ms");
     }
     if (r) {
         ledger_[noted::sent(id_)] = number + 1;
@@ -158,49 +162,39 @@ bool survivor::try_to_send() {
         return true;
     }
     if (r.error() != send_errc::timed_out && r.error() != send_errc::full) {
-        complain("send: " + std::string(to_string(r.error())));
+        wrong_.add("send: " + std::string(to_string(r.error())));
         return false;
     }
     return !patient_ || now - last_sent_ns_ < 5 * ms;
 }
 
+/// A letter to each of the others, who have room or make some: no victim holds them up.
+void survivor::try_to_post() {
+    for (auto& [other, left] : letters_left_) {
+        if (left != 0 && way_to(other).to_the_living()) {
+            left -= 1;
+        }
+    }
+    std::erase_if(letters_left_, [](auto const& one) { return one.second == 0; });
+}
+
 bool survivor::has_everything() const {
-    auto const received = [&](std::uint64_t sender) {
-        auto const at = from_.find(sender);
-        return at == from_.end() ? 0 : at->second.next;
-    };
-    for (std::uint64_t const other : others_) {
-        if (ledger_.get(noted::done(other)) < round_) {
-            return false;
-        }
-    }
-    for (std::uint64_t sender = 1; sender < noted::senders_max; ++sender) {
-        if (received(sender) != ledger_.get(noted::sent(sender))) {
-            return false;
-        }
-    }
-    // Lossy: it may have come and gone before anybody looked.
-    return !world_.lossless() ||
-           received(ledger_.get(noted::victim_sender)) >= ledger_.get(noted::victim_sent);
+    return std::all_of(
+               others_.begin(), others_.end(),
+               [&](std::uint64_t other) { return ledger_.get(noted::done(other)) >= round_; }) &&
+           books_.complete() && mail_.complete() && (!more_mail_ || more_mail_->complete());
 }
 
 std::string survivor::missing() const {
-    std::string text = "nothing came for a second; had";
-    for (auto const& [sender, from] : from_) {
-        if (sender < noted::senders_max || sender == ledger_.get(noted::victim_sender)) {
-            std::uint64_t const sent =
-                ledger_.get(sender < noted::senders_max ? noted::sent(sender) : noted::victim_sent);
-            text += " " + std::to_string(from.next) + " of " + std::to_string(sent) + " from " +
-                    std::to_string(sender) + ",";
-        }
-    }
-    return text + " had still to send " + std::to_string(left_);
+    return "nothing came for a second; had " + books_.state() + mail_.state() +
+           "had still to send " + std::to_string(left_) + " and letters to " +
+           std::to_string(letters_left_.size());
 }
 
 bool survivor::step() {
     drain();
     if (os::monotonic_ns() > until_ns_) {
-        complain(missing());
+        wrong_.add(missing());
         ledger_[noted::done(id_)] = round_;
         return false;
     }
@@ -208,16 +202,20 @@ bool survivor::step() {
         std::uint64_t const before = ledger_.get(noted::sent(id_));
         bool const goes_on = try_to_send();
         left_ = !goes_on ? 0 : left_ - (ledger_.get(noted::sent(id_)) - before);
-        if (left_ == 0) {
-            ledger_[noted::done(id_)] = round_;
-        }
+    }
+    try_to_post();
+    if (left_ != 0 || !letters_left_.empty()) {
         return true;
     }
     ledger_[noted::done(id_)] = round_;
     if (has_everything()) {
         return false;
     }
-    account(sub_.receive(1ms));
+    if (books_.complete()) {
+        mail_.wait(1ms);
+    } else {
+        books_.enter(sub_.receive(1ms), sub_.refusal());
+    }
     return true;
 }
 
@@ -248,22 +246,23 @@ void survivor::close_guest() {
     if (std::count_if(entries.begin(), entries.end(), [&](entry_info const& one) {
             return one.owner_ticket == me_.ticket();
         }) != 2) {
-        complain("the entry of a subscription that came meanwhile is gone");
+        wrong_.add("the entry of a subscription that came meanwhile is gone");
     }
     std::uint64_t const sent = ledger_.get(noted::sent(id_));
     if (auto const r = pub_.send(parcel::of(sent, id_), 1ms)) {
-        complain("a subscription that came meanwhile does not hold its messages");
+        wrong_.add("a subscription that came meanwhile does not hold its messages");
         ledger_[noted::sent(id_)] = sent + 1;
     }
     read_guest();
     if (guest_next_ != ledger_.get(noted::sent(id_))) {
-        complain("a subscription that came meanwhile does not get its messages");
+        wrong_.add("a subscription that came meanwhile does not get its messages");
     }
     guest_.reset();
 }
 
 void survivor::look() {
-    account(sub_.receive(1ms));
+    books_.enter(sub_.receive(1ms), sub_.refusal());
+    mail_.look();
     drain();
 }
 
@@ -272,11 +271,12 @@ std::string survivor::settle() {
     return std::to_string(open_descriptors()) + " " + std::to_string(mappings_below(me_.path()));
 }
 
-/// root, id, policy, depth
+/// root, id, policy, depth, lanes
 PARTYWALL_ROLE(crash_survivor) {
     world w;
     w.policy = static_cast<overflow>(context.number(2));
     w.depth = context.number(3);
+    w.lanes = static_cast<std::uint32_t>(context.number(4));
     survivor self(context.arg(0), context.number(1), w);
     context.send(std::to_string(self.ticket()));
     for (;;) {
@@ -300,6 +300,15 @@ PARTYWALL_ROLE(crash_survivor) {
             self.drain();
         } else if (verb == "wait") {
             self.wait();
+        } else if (verb == "wait-letter") {
+            self.wait_for_letter();
+        } else if (verb == "post") {
+            std::uint64_t inbox = 0;
+            std::uint64_t count = 0;
+            words >> inbox >> count;
+            self.post_to(inbox, count);
+        } else if (verb == "alone") {
+            self.expect_no_victim();
         } else if (verb == "look") {
             self.look();
         } else if (verb == "settle") {
@@ -313,7 +322,7 @@ PARTYWALL_ROLE(crash_survivor) {
 peer::peer(std::string const& root, std::uint64_t id, world const& w)
     : process_(spawn("crash_survivor", {root, std::to_string(id),
                                         std::to_string(static_cast<std::uint32_t>(w.policy)),
-                                        std::to_string(w.depth)})) {
+                                        std::to_string(w.depth), std::to_string(w.lanes)})) {
     ticket_ = std::stoull(process_.receive());
 }
 

@@ -23,8 +23,10 @@ inline sender_options sending(overflow policy, std::chrono::nanoseconds block_fo
 /// A receiver's segment, mapped writable as only a hostile process would.
 class tampered_inbox {
   public:
+    tampered_inbox(participant const& as, entry_info const& receiver)
+        : map_(attach(as, receiver)) {}
     tampered_inbox(participant const& as, std::string const& name)
-        : map_(attach(as, as.core()->entries(entry_kind::inbox, name).at(0))) {}
+        : tampered_inbox(as, as.core()->entries(entry_kind::inbox, name).at(0)) {}
 
     detail::lanes_segment& segment() const {
         return *reinterpret_cast<detail::lanes_segment*>(map_.data());
@@ -33,6 +35,8 @@ class tampered_inbox {
         return reinterpret_cast<detail::lane_header*>(
             map_.data() + detail::lane_headers_offset(segment().constants.lane_count))[index];
     }
+    detail::lane_header* lanes() const { return &lane(0); }
+    std::uint32_t lane_count() const { return segment().constants.lane_count; }
     std::uint8_t& hint(std::uint32_t index) const {
         return reinterpret_cast<std::uint8_t*>(map_.data() + detail::hints_offset)[index];
     }
@@ -44,7 +48,7 @@ class tampered_inbox {
     }
     std::uint32_t used_lanes() const {
         std::uint32_t used = 0;
-        for (std::uint32_t i = 0; i < segment().constants.lane_count; ++i) {
+        for (std::uint32_t i = 0; i < lane_count(); ++i) {
             used += owner_word<>::load(lane(i).owner).is_free() ? 0 : 1;
         }
         return used;

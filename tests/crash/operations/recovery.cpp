@@ -9,10 +9,10 @@ namespace partywall::test {
 namespace {
 
 constexpr world blocking{overflow::block, 4, false};
-constexpr std::uint64_t corpse_sender = 1'000'000; ///< more than any victim's
 
-/// A publisher that nobody has read, a lossless subscription, and what somebody leaves who dies
-/// while making segments: one that no entry names, and one that has only a temporary name.
+/// A publisher that nobody has read, a lossless subscription, letters in a survivor's inbox, an
+/// inbox with letters of the survivors, and what somebody leaves who dies while making segments: one
+/// that no entry names, and one that has only a temporary name.
 /// root; says its ticket when all that is there.
 PARTYWALL_ROLE(crash_corpse) {
     participant me = joined(context.arg(0), "corpse");
@@ -20,7 +20,14 @@ PARTYWALL_ROLE(crash_corpse) {
     auto sub = me.subscriber<parcel>("t", lossless()).value();
     auto pub = me.publisher<parcel>("t", publishes(blocking)).value();
     for (std::uint64_t i = 0; i < 3; ++i) {
-        PARTYWALL_ROLE_CHECK(pub.send(parcel::of(i, corpse_sender + me.ticket())).has_value());
+        PARTYWALL_ROLE_CHECK(
+            pub.send(parcel::of(i, noted::corpse_sender + me.ticket())).has_value());
+    }
+    auto const in = me.receiver<parcel>(inbox_name(victims_inbox), receives(blocking)).value();
+    auto out = me.sender<parcel>(inbox_name(1)).value();
+    for (std::uint64_t i = 0; i < noted::letters_of_corpse; ++i) {
+        auto const letter = parcel::of(i, noted::corpse_sender + me.ticket());
+        PARTYWALL_ROLE_CHECK(out.send(letter).has_value());
     }
     segment_spec spec{{segment_kind::ring, me.ticket(), 77}, 1, 1, 4096, 0};
     PARTYWALL_ROLE_CHECK(create_segment(me.core()->dir(), spec, nullptr, nullptr).has_value());
@@ -37,7 +44,10 @@ PARTYWALL_ROLE(crash_corpse) {
 }
 
 void leave_corpses(stage& s) {
+    s.note(noted::corpses_sent_to, 1);
     (void)s.corpse("crash_corpse");
+    s.here().post_to(victims_inbox, 2);
+    s.ask_other("post " + std::to_string(victims_inbox) + " 2");
     s.kill_corpses();
 }
 

@@ -41,10 +41,7 @@ void sends_after_a_lap(victim& v) {
     v.armed([&] { PARTYWALL_ROLE_CHECK(v.send(pub)); });
 }
 
-void everybody_reads(stage& s) {
-    s.here().drain();
-    s.ask_other("drain");
-}
+void everybody_reads(stage& s) { s.everybody_reads(); }
 
 std::vector<operation> of_one() {
     return {

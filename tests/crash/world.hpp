@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+// Where victims and survivors meet: a topic, and an inbox for each. And what must be known after a
+// death.
+#pragma once
+
+#include "parcel.hpp"
+
+#include <process/puppet.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace partywall::test {
+
+/// What the topic and the inboxes are, and whom the victim meets.
+struct world {
+    overflow policy = overflow::block; ///< of publishers and of senders
+    std::uint64_t depth = 8;
+    /// Nobody is there until the victim has died, completed or stopped; each round has a domain of
+    /// its own.
+    bool nobody = false;
+    std::uint32_t lanes = 8; ///< of each inbox
+
+    bool lossless() const noexcept { return policy != overflow::drop_oldest; }
+};
+
+inline publisher_options publishes(world const& w) {
+    publisher_options options = gated(w.depth, w.policy);
+    options.block_for = 1ms;
+    options.subscribers_max = 8;
+    return options;
+}
+inline subscriber_options subscribes(world const& w) {
+    return w.lossless() ? test::lossless() : test::lossy();
+}
+inline receiver_options receives(world const& w) {
+    receiver_options options;
+    options.depth = w.depth;
+    options.senders_max = w.lanes;
+    return options;
+}
+inline sender_options posts(world const& w) {
+    sender_options options;
+    options.overflow = w.policy;
+    options.block_for = 1ms;
+    return options;
+}
+
+/// Inboxes have numbers: those of the survivors theirs, then one that operations open, and the
+/// victim's own. 0 stands for the topic.
+constexpr std::uint64_t third_inbox = 3;
+constexpr std::uint64_t victims_inbox = 4;
+constexpr std::uint64_t inboxes_max = 5;
+inline std::string inbox_name(std::uint64_t inbox) { return "inbox/" + std::to_string(inbox); }
+
+/// Words of the ledger. Whoever sends has a number: survivors 1 to 7; a victim's is larger, and
+/// another in every round; a corpse's larger than any victim's.
+namespace noted {
+constexpr std::size_t senders_max = 8;
+constexpr std::size_t sent(std::uint64_t sender) { return 16 * sender; }
+constexpr std::size_t done(std::uint64_t sender) { return 16 * sender + 1; }
+constexpr std::size_t incarnation(std::uint64_t sender) { return 16 * sender + 2; }
+constexpr std::size_t ticket(std::uint64_t sender) { return 16 * sender + 3; }
+/// Letters from one survivor to one inbox, whoever had it.
+constexpr std::size_t posted(std::uint64_t sender, std::uint64_t inbox) {
+    return 16 * sender + 4 + inbox;
+}
+constexpr std::size_t of_victim = 16 * senders_max; ///< 0 at the beginning of every round
+constexpr std::size_t victim_sender = of_victim;
+constexpr std::size_t victim_sent = of_victim + 1;
+constexpr std::size_t victim_attempted = of_victim + 2;
+constexpr std::size_t victim_armed = of_victim + 3;
+constexpr std::size_t victim_done = of_victim + 4;
+constexpr std::size_t victim_ticket = of_victim + 5;
+constexpr std::size_t victim_sends_to = of_victim + 6; ///< an inbox; 0: the topic
+constexpr std::size_t corpses_sent_to = of_victim + 7; ///< an inbox, letters_of_corpse each
+/// The most that the victim can have taken of what a survivor posted to it.
+constexpr std::size_t victim_took(std::uint64_t sender) { return of_victim + 8 + sender; }
+constexpr std::size_t end_of_victim = victim_took(senders_max);
+
+constexpr std::uint64_t corpse_sender = 1'000'000; ///< plus its ticket
+constexpr std::uint64_t letters_of_corpse = 3;
+} // namespace noted
+
+} // namespace partywall::test
