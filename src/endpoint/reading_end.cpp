@@ -39,6 +39,7 @@ reading_end::~reading_end() = default;
 
 void reading_end::use(reading_options const& options) noexcept {
     options_ = options;
+    spin_ = spin_budget(options.waiting, static_cast<std::uint64_t>(options.spin_for.count()));
     free_holds_ = mask_of(options.samples_held_max);
     fences_light_ = participant_->publisher_may_omit_fence();
     takes_until_look_ = takes_between_looks;

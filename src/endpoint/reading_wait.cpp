@@ -63,22 +63,14 @@ bool reading_end::interrupted() noexcept {
     return true;
 }
 
-std::uint64_t reading_end::spin_end(std::uint64_t now_ns, std::uint64_t until_ns) const noexcept {
-    switch (options_.waiting) {
-    case waiting::spin: return until_ns;
-    case waiting::park: return now_ns;
-    case waiting::spin_then_park: break;
-    }
-    return std::min(until_ns, now_ns + static_cast<std::uint64_t>(options_.spin_for.count()));
-}
-
 receive_errc reading_end::prepare_sleep(std::uint64_t until_ns) noexcept {
     participant_->keep_notice();
     catch_up();
     if (interrupted()) {
         return receive_errc::interrupted;
     }
-    if (os::monotonic_ns() >= until_ns) {
+    sleep_began_ns_ = os::monotonic_ns();
+    if (sleep_began_ns_ >= until_ns) {
         return receive_errc::timed_out;
     }
     wait_list& words = *words_;
@@ -106,13 +98,15 @@ receive_errc reading_end::prepare_sleep(std::uint64_t until_ns) noexcept {
     return receive_errc::none;
 }
 
-void reading_end::sleep(std::uint64_t until_ns) noexcept {
+bool reading_end::sleep(std::uint64_t until_ns) noexcept {
+    bool woken = false;
     if (!words_stale_) { // the re-check may have let sources go, or found new ones
         sleepers().fetch_add(1, std::memory_order_seq_cst); // pairs with kick_sleepers()
-        words_->park(until_ns);
+        woken = words_->park(until_ns) == os::futex_result::woken;
         sleepers().fetch_sub(1, std::memory_order_relaxed); // too late is a superfluous wake
     }
     after_sleep();
+    return woken;
 }
 
 } // namespace partywall::inline v0::detail

@@ -28,8 +28,7 @@ void writing_end::use(writing_options const& options, gate<> const& ahead, ring_
     rings_ = options.rings;
     block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
     overflow_ = options.overflow;
-    waiting_ = options.waiting;
-    spin_ns_ = static_cast<std::uint64_t>(options.spin_for.count());
+    spin_ = spin_budget(options.waiting, static_cast<std::uint64_t>(options.spin_for.count()));
 }
 
 void writing_end::say_closed() noexcept {
@@ -149,10 +148,8 @@ bool writing_end::ask_laggards(gate<>::laggard& held_by) noexcept {
 
 send_errc writing_end::wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept {
     std::uint64_t backoff = notice_backoff_first_ns;
-    std::uint64_t const spin_until = waiting_ == waiting::spin_then_park
-                                         ? os::deadline_after(os::monotonic_ns(), spin_ns_)
-                                     : waiting_ == waiting::spin ? ~std::uint64_t{0}
-                                                                 : 0;
+    std::uint64_t const start = os::monotonic_ns();
+    std::uint64_t const spin_until = until_ns > start ? spin_.spin_until(start, until_ns) : start;
     for (;;) {
         if (ask_laggards(held_by)) {
             return send_ok;
@@ -167,14 +164,22 @@ send_errc writing_end::wait_for_room(gate<>::laggard held_by, std::uint64_t unti
         if (now >= until_ns) {
             return overflow_ == overflow::reject ? send_errc::full : send_errc::timed_out;
         }
-        if (now < spin_until) {
+        bool const spins = now < spin_until;
+        bool woken = false;
+        if (spins) {
             for (int i = 0; i < 32; ++i) {
                 spin_pause();
             }
         } else {
-            sleep_for_room(held_by, until_ns, backoff);
+            spin_.in_vain();
+            woken = sleep_for_room(held_by, until_ns, backoff);
         }
         if (gate_.scan(ring.position(), held_by)) {
+            if (spins) {
+                spin_.came(now - start);
+            } else if (woken) {
+                spin_.slept(os::monotonic_ns() - now);
+            }
             return send_ok;
         }
     }
@@ -182,7 +187,7 @@ send_errc writing_end::wait_for_room(gate<>::laggard held_by, std::uint64_t unti
 
 /// The bell, the other way round: the writer arms, the laggard rings. `held_by.freed` was loaded
 /// before the arming; only then is a ring in between seen as a changed word.
-void writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
+bool writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
                                  std::uint64_t& backoff_ns) noexcept {
     // relaxed: ordered before the re-check by the heavy fence; this thread alone writes it.
     add_to_own(control().room_arm, 1);
@@ -194,7 +199,7 @@ void writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t u
     gate<>::laggard again;
     if (gate_.scan(ring.position(), again) || again.slot != held_by.slot ||
         again.seen != held_by.seen) {
-        return;
+        return false;
     }
     reader_slot const& slot = slots()[held_by.slot];
     words.add_data({&slot.freed, held_by.freed, true});
@@ -220,11 +225,12 @@ void writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t u
             words.add({os::robust_futex(life.word), value, true});
         }
     }
-    words.park(end);
+    bool const woken = words.park(end) == os::futex_result::woken;
     if (life.word != nullptr && os::robust_owner_died(os::robust_value(life.word))) {
         next_question_ns_ = 0;
         os::futex_wake(*os::robust_futex(life.word), INT_MAX, true); // the kernel wakes only one
     }
+    return woken;
 }
 
 } // namespace partywall::inline v0::detail

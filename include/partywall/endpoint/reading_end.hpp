@@ -25,6 +25,7 @@
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/ring/ring_reader.hpp>
 #include <partywall/wait/bell.hpp>
+#include <partywall/wait/spin_budget.hpp>
 #include <partywall/wait/waiting.hpp>
 
 #include <array>
@@ -127,11 +128,12 @@ class PARTYWALL_API reading_end {
         }
         std::uint64_t const start = os::monotonic_ns();
         std::uint64_t const until = os::deadline_after(start, wait_ns);
-        std::uint64_t const spin_until = spin_end(start, until);
+        std::uint64_t const spin_until = until > start ? spin_.spin_until(start, until) : start;
         for (std::uint64_t now = start; now < spin_until; now = os::monotonic_ns()) {
             for (int i = 0; i < 16; ++i) {
                 t = try_once();
                 if (t.error != receive_errc::empty) {
+                    spin_.came(now - start);
                     return t;
                 }
                 spin_pause();
@@ -140,6 +142,7 @@ class PARTYWALL_API reading_end {
                 return error(receive_errc::interrupted);
             }
         }
+        spin_.in_vain();
         for (;;) {
             if (receive_errc const e = prepare_sleep(until); e != receive_errc::none) {
                 return error(e);
@@ -148,7 +151,16 @@ class PARTYWALL_API reading_end {
             if (t.error != receive_errc::empty) {
                 return t;
             }
-            sleep(until);
+            bool const woken = sleep(until);
+            // Before the bells are armed again, which takes a heavy fence, and the next message
+            // a wake-up.
+            t = try_once();
+            if (t.error != receive_errc::empty) {
+                if (woken) {
+                    spin_.slept(os::monotonic_ns() - sleep_began_ns_);
+                }
+                return t;
+            }
         }
     }
 
@@ -363,8 +375,8 @@ class PARTYWALL_API reading_end {
     settled finish(source& s, taken& event) noexcept;
     void sweep_detached() noexcept;
     receive_errc prepare_sleep(std::uint64_t until_ns) noexcept;
-    void sleep(std::uint64_t until_ns) noexcept;
-    std::uint64_t spin_end(std::uint64_t now_ns, std::uint64_t until_ns) const noexcept;
+    /// True: somebody woke us.
+    bool sleep(std::uint64_t until_ns) noexcept;
     bool interrupted() noexcept;
     void destroy() noexcept;
 
@@ -392,12 +404,14 @@ class PARTYWALL_API reading_end {
     std::uint64_t received_before_ = 0; ///< from finished sources
     std::uint64_t missed_before_ = 0;
     std::vector<std::unique_ptr<source>> detached_;
-    std::vector<taken> postponed_;             ///< events that await a call that can report them
-    bool counts_missed_ = true;                ///< what is jumped over was wanted
-    bool no_memory_ = false;                   ///< a buffer could not be had; not yet reported
-    bool words_stale_ = false;                 ///< sources changed since words_ was made
-    bool fences_light_ = false;                ///< this process registered for membarrier
-    std::unique_ptr<wait_list> words_;         ///< what the sleep in preparation waits for
+    std::vector<taken> postponed_;     ///< events that await a call that can report them
+    bool counts_missed_ = true;        ///< what is jumped over was wanted
+    bool no_memory_ = false;           ///< a buffer could not be had; not yet reported
+    bool words_stale_ = false;         ///< sources changed since words_ was made
+    bool fences_light_ = false;        ///< this process registered for membarrier
+    std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for
+    std::uint64_t sleep_began_ns_ = 0; ///< its preparation did
+    spin_budget spin_;
     std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
     std::uint32_t interrupts_seen_ = 0;
 };

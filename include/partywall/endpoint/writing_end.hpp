@@ -16,6 +16,7 @@
 #include <partywall/ring/gate.hpp>
 #include <partywall/ring/ring_writer.hpp>
 #include <partywall/wait/bell.hpp>
+#include <partywall/wait/spin_budget.hpp>
 #include <partywall/wait/waiting.hpp>
 
 #include <atomic>
@@ -161,8 +162,7 @@ class PARTYWALL_API writing_end {
     // Read less often than once per lap.
     std::uint64_t block_ns_ = 0;
     overflow overflow_ = overflow::drop_oldest;
-    waiting waiting_ = waiting::spin_then_park;
-    std::uint64_t spin_ns_ = 0;
+    spin_budget spin_;
     ring_control* control_ = nullptr;
     reader_slot* slots_ = nullptr;
     std::uint32_t slot_count_ = 0;
@@ -179,7 +179,8 @@ class PARTYWALL_API writing_end {
     [[gnu::noinline]] bool find_room() noexcept;
     bool ask_laggards(gate<>::laggard& held_by) noexcept;
     send_errc wait_for_room(gate<>::laggard held_by, std::uint64_t until_ns) noexcept;
-    void sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
+    /// True: somebody woke us.
+    bool sleep_for_room(gate<>::laggard const& held_by, std::uint64_t until_ns,
                         std::uint64_t& notice_backoff_ns) noexcept;
 };
 
