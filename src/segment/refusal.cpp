@@ -108,6 +108,9 @@ std::optional<segment_failure> check_file(attempt const& what, struct stat const
             check_access(what, status, where.share(), where.group(), where.file_mode())) {
         return refused;
     }
+    if (status.st_nlink == 0) { // between a look and the next: as if we had come a moment later
+        return refuse(what, segment_errc::not_found, "has just been removed", ENOENT);
+    }
     if (status.st_nlink != 1) {
         return refuse(what, segment_errc::linked,
                       "has " + std::to_string(status.st_nlink) + " names, expected 1");

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -347,6 +348,27 @@ TEST_F(AttachSegment, IsNotFooledByWhatIsExchangedUnderItsEyes) {
             ASSERT_EQ(r.error().code, segment_errc::wrong_type) << r.error().message;
         }
     }
+}
+
+// It has been seen under its name, and opened: then it has no name any more.
+TEST_F(AttachSegment, FindsNothingWhereTheFileIsRemovedWhileItLooks) {
+    plant_segment();
+    std::string const bytes = contents_of(path_);
+    std::atomic<bool> stop{false};
+    std::thread replaces([&] {
+        while (!stop) {
+            int const fd = ::open(target_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+            EXPECT_EQ(::write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+            ::close(fd);
+            fs::rename(target_, path_);
+        }
+    });
+    for (std::uint64_t i = 0; i < test::count(20'000, 1'000'000) && !HasFailure(); ++i) {
+        auto const r = attach_segment(where_, expected, access::read_only);
+        EXPECT_TRUE(r || r.error().code == segment_errc::not_found) << r.error().message;
+    }
+    stop = true;
+    replaces.join();
 }
 
 PARTYWALL_ROLE(attaches_without_descriptors) {
