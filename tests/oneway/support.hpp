@@ -5,6 +5,8 @@
 #include <partywall/inbox/lanes_layout.hpp>
 #include <topic/support.hpp>
 
+#include <span>
+
 namespace partywall::test {
 
 inline receiver_options lanes_of(std::uint64_t depth, std::uint32_t senders = 8) {
@@ -45,6 +47,16 @@ class tampered_inbox {
         return *reinterpret_cast<std::uint64_t*>(map_.data() + segment().constants.cells_offset +
                                                  lane * segment().constants.lane_bytes +
                                                  index * segment().constants.stride);
+    }
+    std::span<std::byte> bytes() const { return {map_.data(), map_.size()}; }
+    /// The lane of that participant; the number of lanes if it has none.
+    std::uint32_t lane_of(std::uint64_t ticket) const {
+        std::uint32_t i = 0;
+        while (i < segment().constants.lane_count &&
+               owner_word<>::load(lane(i).owner).ticket() != ticket) {
+            i += 1;
+        }
+        return i;
     }
     std::uint32_t used_lanes() const {
         std::uint32_t used = 0;

@@ -5,26 +5,13 @@
 #include "puppet.hpp"
 
 #include <support/counts.hpp>
+#include <support/nasty.hpp>
 #include <support/watchdog.hpp>
 
 #include <random>
 
 namespace partywall::test {
 namespace {
-
-constexpr std::uint64_t nasty_words[] = {0,
-                                         1,
-                                         2,
-                                         3,
-                                         ~std::uint64_t{0},
-                                         ~std::uint64_t{0} - 1,
-                                         std::uint64_t{1} << 15,
-                                         (std::uint64_t{1} << 16) + 1,
-                                         std::uint64_t{1} << 31,
-                                         (std::uint64_t{1} << 32) - 1,
-                                         (std::uint64_t{1} << 32) + 1,
-                                         std::uint64_t{1} << 63,
-                                         (std::uint64_t{1} << 63) + 1};
 
 /// root, seed: writes everywhere behind the constants until it is killed
 PARTYWALL_ROLE(hostile_reader) {
@@ -38,8 +25,8 @@ PARTYWALL_ROLE(hostile_reader) {
     context.send("writes");
     for (;;) {
         detail::reader_slot& slot = topic.slots()[random() % slots];
-        auto const value = random() % 2 == 0 ? nasty_words[random() % std::size(nasty_words)]
-                                             : random() >> (random() % 64);
+        auto const value =
+            random() % 2 == 0 ? nasty[random() % nasty.size()] : random() >> (random() % 64);
         switch (random() % 8) {
         case 0:
             std_atomics::store(slot.owner,

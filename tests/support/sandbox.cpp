@@ -93,6 +93,16 @@ bool is_asleep(int tid) {
     return end != std::string::npos && text.size() > end + 2 && text[end + 2] == 'S';
 }
 
+few_descriptors::few_descriptors(int left) {
+    int const lowest = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(lowest);
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit const now{static_cast<rlim_t>(lowest + left), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &now);
+}
+
+few_descriptors::~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
 namespace waiting_detail {
 
 patience::patience()

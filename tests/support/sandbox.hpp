@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -22,6 +23,18 @@ bool mount_overlay(std::string const& where, std::string const& scratch);
 
 /// From now on system call `number` fails with `error` for this process and its children.
 void forbid_system_call(long number, int error);
+
+/// Leaves this process `left` free descriptors for as long as it lives.
+class few_descriptors {
+  public:
+    explicit few_descriptors(int left);
+    ~few_descriptors();
+    few_descriptors(few_descriptors const&) = delete;
+    few_descriptors& operator=(few_descriptors const&) = delete;
+
+  private:
+    rlimit before_{};
+};
 
 /// Waits until `ready()` is true: yields meanwhile. Throws when it takes so long that something
 /// must be broken. For what the kernel does by itself some time after an event.

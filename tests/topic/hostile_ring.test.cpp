@@ -5,6 +5,7 @@
 #include "large.hpp"
 
 #include <support/counts.hpp>
+#include <support/nasty.hpp>
 
 #include <partywall/registry/registry_layout.hpp>
 
@@ -21,46 +22,6 @@
 
 namespace partywall::test {
 namespace {
-
-constexpr std::array<std::uint64_t, 24> nasty = {0,
-                                                 1,
-                                                 2,
-                                                 3,
-                                                 4,
-                                                 5,
-                                                 7,
-                                                 8,
-                                                 9,
-                                                 64,
-                                                 255,
-                                                 4096,
-                                                 4097,
-                                                 (1ull << 15),
-                                                 (1ull << 16) - 1,
-                                                 (1ull << 16) + 1,
-                                                 (1ull << 31),
-                                                 (1ull << 32) - 1,
-                                                 (1ull << 32) + 1,
-                                                 (1ull << 40),
-                                                 (1ull << 63) - 1,
-                                                 (1ull << 63),
-                                                 ~0ull - 7,
-                                                 ~0ull};
-
-/// Calls until it says the same thing twice in a row and is not a message; never for ever.
-template <class Subscriber>
-void use_up(Subscriber& sub, std::uint64_t calls_max = 10'000) {
-    for (std::uint64_t i = 0; i < calls_max; ++i) {
-        auto const s = sub.try_receive();
-        if (!s && s.error() == receive_errc::empty) {
-            return;
-        }
-        ASSERT_TRUE(s || s.error() == receive_errc::corrupt ||
-                    s.error() == receive_errc::publisher_closed ||
-                    s.error() == receive_errc::refused)
-            << to_string(s.error());
-    }
-}
 
 struct attempt {
     participant& as;
@@ -361,12 +322,13 @@ TEST(HostileRing, OfRandomBytesDoesNoHarm) {
             case 2: topic.cell(random() % 16)[1 + random() % 3] = random(); break;
             case 3: {
                 auto* const control = reinterpret_cast<std::uint64_t*>(&topic.ring().control);
-                control[random() % (sizeof(detail::ring_control) / 8)] = nasty[random() % 24];
+                control[random() % (sizeof(detail::ring_control) / 8)] =
+                    nasty[random() % nasty.size()];
                 break;
             }
             case 4: {
                 auto* const slot = reinterpret_cast<std::uint64_t*>(&topic.slots()[random() % 4]);
-                slot[random() % 32] = nasty[random() % 24];
+                slot[random() % 32] = nasty[random() % nasty.size()];
                 break;
             }
             default:

@@ -5,31 +5,10 @@
 
 #include <support/sandbox.hpp>
 
-#include <fcntl.h>
 #include <optional>
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace partywall::test {
 namespace {
-
-/// Leaves this process `left` free descriptors for as long as it lives.
-class few_descriptors {
-  public:
-    explicit few_descriptors(int left) {
-        int const lowest = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-        ::close(lowest);
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        rlimit const now{static_cast<rlim_t>(lowest + left), before_.rlim_max};
-        ::setrlimit(RLIMIT_NOFILE, &now);
-    }
-    ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-    few_descriptors(few_descriptors const&) = delete;
-    few_descriptors& operator=(few_descriptors const&) = delete;
-
-  private:
-    rlimit before_{};
-};
 
 TEST(ScarceDescriptors, AreNoReasonToRemoveWhatASubscriptionHasNotRead) {
     scratch_root root;

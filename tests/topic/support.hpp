@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -99,6 +100,24 @@ std::vector<std::uint64_t> take_all(Reader& from, receive_errc* event = nullptr)
         }
         EXPECT_TRUE(s->whole());
         numbers.push_back(s->number);
+    }
+}
+
+/// Takes from what a hostile writer has left until there is nothing; never for ever. `also`: errors
+/// that it may report beside those of every hostile writer.
+template <class Reader>
+void use_up(Reader& from, std::uint64_t calls_max = 10'000,
+            std::initializer_list<receive_errc> also = {}) {
+    for (std::uint64_t i = 0; i < calls_max; ++i) {
+        auto const s = from.try_receive();
+        if (!s && s.error() == receive_errc::empty) {
+            return;
+        }
+        ASSERT_TRUE(s || s.error() == receive_errc::corrupt ||
+                    s.error() == receive_errc::publisher_closed ||
+                    s.error() == receive_errc::refused ||
+                    std::find(also.begin(), also.end(), s.error()) != also.end())
+            << to_string(s.error());
     }
 }
 
