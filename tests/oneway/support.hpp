@@ -58,6 +58,7 @@ class tampered_inbox {
         }
         return i;
     }
+    std::uint32_t lane_count() const { return segment().constants.lane_count; }
     std::uint32_t used_lanes() const {
         std::uint32_t used = 0;
         for (std::uint32_t i = 0; i < lane_count(); ++i) {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSL-1.0
+// What waiting costs others: processes that are blocked wake at their slices and not more often, and
+// more processes than processors that spin before they sleep get their work done.
+#include "puppet.hpp"
+
+#include <support/counts.hpp>
+#include <support/watchdog.hpp>
+
+#include <cstdio>
+#include <sched.h>
+#include <sys/resource.h>
+
+namespace partywall::test {
+namespace {
+
+struct usage {
+    static usage now() {
+        rusage used{};
+        ::getrusage(RUSAGE_SELF, &used);
+        auto const us = [](timeval const& t) {
+            return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000 +
+                   static_cast<std::uint64_t>(t.tv_usec);
+        };
+        return {os::monotonic_ns(), us(used.ru_utime) + us(used.ru_stime),
+                static_cast<std::uint64_t>(used.ru_nvcsw)};
+    }
+    std::uint64_t at_ns;
+    std::uint64_t processor_us;
+    std::uint64_t sleeps; ///< times that it gave its processor away by itself
+};
+
+/// root, what, seconds: waits in one blocked call for what does not come. Answers with nanoseconds
+/// that it took, microseconds of processor time, sleeps.
+PARTYWALL_ROLE(is_blocked) {
+    participant me = joined(context.arg(0), "blocked");
+    std::string const& what = context.arg(1);
+    auto const for_long = std::chrono::milliseconds(context.number(2));
+    auto in = me.receiver<tick>("in").value();
+    auto sub = me.subscriber<tick>("t").value();
+    context.send("ready");
+    context.expect("wait");
+    auto out = me.sender<tick>("full", sender_options{}).value();
+    while (what == "send" && out.send(tick::of(0), 0ns)) {
+    }
+    (void)sub.try_receive();
+    (void)in.try_receive();
+    usage const before = usage::now();
+    if (what == "receive") {
+        PARTYWALL_ROLE_CHECK(in.receive(for_long).error() == receive_errc::timed_out);
+    } else if (what == "subscribe") {
+        PARTYWALL_ROLE_CHECK(sub.receive(for_long).error() == receive_errc::timed_out);
+    } else {
+        PARTYWALL_ROLE_CHECK(out.send(tick::of(0), for_long).error() == send_errc::timed_out);
+    }
+    usage const after = usage::now();
+    context.send(std::to_string(after.at_ns - before.at_ns) + " " +
+                 std::to_string(after.processor_us - before.processor_us) + " " +
+                 std::to_string(after.sleeps - before.sleeps));
+    context.expect("leave");
+    return 0;
+}
+
+struct blocked_in {
+    char const* what;
+    bool peers;
+};
+void PrintTo(blocked_in const& how, std::ostream* out) {
+    *out << how.what << (how.peers ? " with peers" : " without");
+}
+class BlockedProcess : public testing::TestWithParam<blocked_in> {};
+
+TEST_P(BlockedProcess, WakesAtItsSlicesOnly) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto full = me.receiver<tick>("full").value();
+    child blocked =
+        spawn("is_blocked", {root.path(), GetParam().what, std::to_string(count(600, 10'000))});
+    blocked.expect("ready");
+    std::optional<sender<tick>> out;
+    std::optional<publisher<tick>> pub;
+    if (GetParam().peers) {
+        out.emplace(me.sender<tick>("in").value());
+        pub.emplace(me.publisher<tick>("t").value());
+    }
+    blocked.send("wait");
+    std::istringstream answer(blocked.receive());
+    std::uint64_t ns = 0;
+    std::uint64_t processor_us = 0;
+    std::uint64_t sleeps = 0;
+    answer >> ns >> processor_us >> sleeps;
+    bool const death_matters = GetParam().peers || GetParam().what == std::string("send");
+    std::uint64_t const slice = death_matters ? detail::slice::peer_ns : detail::slice::idle_ns;
+    EXPECT_LE(sleeps, ns / slice + 8);
+    double const percent = static_cast<double>(processor_us) / static_cast<double>(ns) * 1e5;
+    std::printf("%.2f %% of a processor, %lu sleeps in %lu ms\n", percent,
+                static_cast<unsigned long>(sleeps), static_cast<unsigned long>(ns / 1'000'000));
+    RecordProperty("percent of a processor", std::to_string(percent));
+    blocked.send("leave");
+    EXPECT_EQ(blocked.wait(), exited(0));
+}
+INSTANTIATE_TEST_SUITE_P(Calls, BlockedProcess,
+                         testing::Values(blocked_in{"receive", false}, blocked_in{"receive", true},
+                                         blocked_in{"subscribe", false},
+                                         blocked_in{"subscribe", true}, blocked_in{"send", false}));
+
+/// root, name of mine, name of the other, round trips, spin_for in us, processors, who begins
+PARTYWALL_ROLE(plays_ping_pong) {
+    cpu_set_t allowed;
+    PARTYWALL_ROLE_CHECK(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    cpu_set_t few;
+    CPU_ZERO(&few);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (CPU_ISSET(cpu, &allowed) && CPU_COUNT(&few) < static_cast<int>(context.number(5))) {
+            CPU_SET(cpu, &few);
+        }
+    }
+    PARTYWALL_ROLE_CHECK(::sched_setaffinity(0, sizeof few, &few) == 0);
+    participant me = joined(context.arg(0), "player");
+    receiver_options receiving;
+    receiving.depth = 4;
+    receiving.spin_for = std::chrono::microseconds(context.number(4));
+    sender_options sending;
+    sending.spin_for = receiving.spin_for;
+    auto in = me.receiver<tick>(context.arg(1), receiving).value();
+    auto out = me.sender<tick>(context.arg(2), sending).value();
+    PARTYWALL_ROLE_CHECK(out.wait_for_receiver(1h).has_value());
+    bool const begins = context.number(6) != 0;
+    for (std::uint64_t i = 0; i < context.number(3); ++i) {
+        PARTYWALL_ROLE_CHECK(!begins || out.send(tick::of(i), 1h).has_value());
+        auto const s = in.receive(1h);
+        PARTYWALL_ROLE_CHECK(s && s->number == i);
+        PARTYWALL_ROLE_CHECK(begins || out.send(tick::of(i), 1h).has_value());
+    }
+    context.send("done");
+    context.expect("leave"); // the other side may still wait for the last answer
+    return 0;
+}
+
+void play(std::uint64_t pairs, std::uint64_t processors, std::uint64_t spin_us,
+          std::uint64_t round_trips) {
+    scratch_root root;
+    std::vector<child> players;
+    for (std::uint64_t i = 0; i < 2 * pairs; ++i) {
+        auto const name = [](std::uint64_t n) { return "p" + std::to_string(n); };
+        players.push_back(
+            spawn("plays_ping_pong",
+                  {root.path(), name(i), name(i ^ 1), std::to_string(round_trips),
+                   std::to_string(spin_us), std::to_string(processors), std::to_string(i % 2)}));
+    }
+    for (child& one : players) {
+        one.expect("done");
+    }
+    for (child& one : players) {
+        one.send("leave");
+        EXPECT_EQ(one.wait(), exited(0));
+    }
+}
+
+// Who answers cannot run while we spin: spins of 5 ms, as many as there are waits, would take half
+// an hour.
+TEST(SpinThenPark, MakesProgressWithMoreSpinnersThanProcessors) {
+    watchdog::extend(5min);
+    play(8, 2, 20, count(2000, 100'000));
+    play(8, 2, 5000, count(2000, 100'000));
+}
+
+TEST(SpinThenPark, MakesProgressOnOneProcessor) {
+    watchdog::extend(5min);
+    play(1, 1, 20, count(5000, 200'000));
+    play(1, 1, 5000, count(5000, 200'000));
+}
+
+} // namespace
+} // namespace partywall::test
