@@ -163,6 +163,19 @@ double idle(int peers, waiting strategy, std::uint64_t call_ns) {
     return 1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
 }
 
+/// The same of a process that only sleeps, as often as a blocked call whose peers may die.
+double bare_sleeps() {
+    double const used = processor_ns();
+    std::uint64_t const start = os::monotonic_ns();
+    std::uint64_t now = start;
+    while (now < start + 2'000'000'000) {
+        timespec const until = os::to_timespec(now + detail::slice::peer_ns);
+        ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+        now = os::monotonic_ns();
+    }
+    return 1000 * (processor_ns() - used) / static_cast<double>(now - start);
+}
+
 int run(int repetitions) {
     std::vector<int> const cpus = processors();
     struct measured {
@@ -187,6 +200,7 @@ int run(int repetitions) {
                             {"park", waiting::park}};
     for (int r = 0; r < repetitions; ++r) {
         next = 0;
+        add(r, "idle, a loop of bare sleeps of a slice", "permille", bare_sleeps());
         for (auto const& [name, how] : all) {
             if (cpus.size() > 1) {
                 for (std::uint64_t const think : {0, 5'000, 50'000}) {

@@ -30,7 +30,7 @@ std::uint64_t spin_budget::spin_until(std::uint64_t now_ns, std::uint64_t until_
         came_ = false;
         remember(std::min<std::size_t>(
             static_cast<std::size_t>(std::bit_width(came_ns_ / shortest_ns)), lengths - 2));
-        if (came_ns_ <= (sleep_ns_ != 0 ? sleep_ns_ : cap_ns_)) {
+        if (came_ns_ <= worth_ns()) {
             sleeps_between_probes_ /= 2; // a sleep would have cost more: the next one spins too
         } else if (budget_ns_ == 0) {
             wait_with_probing();
@@ -44,7 +44,10 @@ std::uint64_t spin_budget::spin_until(std::uint64_t now_ns, std::uint64_t until_
         return now_ns;
     }
     spinning_ = true;
-    return std::min(until_ns, os::deadline_after(now_ns, budget_ns_ != 0 ? budget_ns_ : cap_ns_));
+    // A probe gives the other side the time to be woken, as we would have to be, and to answer: two
+    // that sleep for each other's answers would else never find out how soon those come.
+    std::uint64_t const probe = sleep_ns_ != 0 ? std::min(2 * sleep_ns_, cap_ns_) : cap_ns_;
+    return std::min(until_ns, os::deadline_after(now_ns, budget_ns_ != 0 ? budget_ns_ : probe));
 }
 
 void spin_budget::count_in_vain() noexcept {
@@ -79,33 +82,45 @@ void spin_budget::wait_with_probing() noexcept {
     sleeps_until_probe_ = sleeps_between_probes_;
 }
 
-/// A wait of no more than `budget` costs its length, a longer one the budget and a sleep. For the
-/// budget that is to catch waits of a length, twice that is allowed: so waits that grow are seen to
-/// grow.
+/// What it is worth to spin for, to get round a sleep. The length of the shortest sleeps is what one
+/// costs at most; whoever would spin for no longer than the cap does not mean much more by it.
+std::uint64_t spin_budget::worth_ns() const noexcept {
+    return sleep_ns_ != 0 ? std::min(sleep_ns_, 2 * cap_ns_) : cap_ns_;
+}
+
+/// A wait of no more than `budget` costs its length, a longer one the budget and a sleep. What was
+/// in vain might have come a moment later, which nobody knows: so where spinning pays, it may cost
+/// an eighth of a sleep more per wait than what would have been cheapest.
 std::uint64_t spin_budget::cheapest() const noexcept {
     std::uint64_t all = 0;
     for (std::uint32_t const weight : waits_) {
         all += weight;
     }
-    std::uint64_t const sleep = sleep_ns_ != 0 ? sleep_ns_ : cap_ns_;
-    std::uint64_t best = 0;
-    std::uint64_t best_cost = all * sleep;
-    std::uint64_t caught = 0;
-    std::uint64_t caught_cost = 0;
-    for (std::size_t i = 0; i < lengths - 1; ++i) {
-        caught += waits_[i];
-        caught_cost += waits_[i] * mean_of(i);
-        std::uint64_t const budget = std::min(2 * top_of(i), cap_ns_);
-        std::uint64_t const cost = caught_cost + (all - caught) * (budget + sleep);
-        if (cost < best_cost) {
-            best = budget;
-            best_cost = cost;
+    std::uint64_t const sleep = worth_ns();
+    std::uint64_t least = all * sleep;
+    std::uint64_t most = 0; // budgets that may be chosen cost no more
+    std::uint64_t chosen = 0;
+    for (bool const choosing : {false, true}) {
+        std::uint64_t caught = 0;
+        std::uint64_t caught_cost = 0;
+        std::uint64_t budget = 0;
+        for (std::size_t i = 0; i < lengths - 1 && budget != cap_ns_; ++i) {
+            caught += waits_[i];
+            caught_cost += waits_[i] * mean_of(i);
+            budget = std::min(top_of(i), cap_ns_);
+            std::uint64_t const cost = caught_cost + (all - caught) * (budget + sleep);
+            if (!choosing) {
+                least = std::min(least, cost);
+            } else if (cost <= most) {
+                chosen = budget;
+            }
         }
-        if (budget == cap_ns_) {
-            break;
+        if (least == all * sleep) {
+            return 0;
         }
+        most = least + all * (sleep / 8);
     }
-    return best;
+    return chosen;
 }
 
 } // namespace partywall::inline v0::detail

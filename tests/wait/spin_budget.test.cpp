@@ -60,7 +60,9 @@ TEST_F(SpinBudget, SpinsForWhatAlwaysComesSoon) {
     wait(500, 10 * us, 1000);
     EXPECT_EQ(hits, 1000u);
     EXPECT_GE(budget.budget_ns(), 500u);
-    EXPECT_LE(budget.budget_ns(), 4 * us) << "and for little longer than that";
+    wait(5 * ms, 10 * us, 1);
+    wait(500, 10 * us, 100);
+    EXPECT_EQ(hits, 100u) << "one that took long changes nothing";
 }
 
 TEST_F(SpinBudget, LetsAnIdleEndpointSleepAndProbesRarely) {
@@ -125,6 +127,67 @@ TEST_F(SpinBudget, SleepsWhereSpinningKeepsTheOtherSideFromRunning) {
     }
     EXPECT_EQ(hits, 0u);
     EXPECT_LE(in_vain, 101u) << "soon over is no evidence for spinning";
+}
+
+/// Two that wait for each other's answers, and of which one may be asleep when the other one sends.
+class two_that_talk {
+  public:
+    explicit two_that_talk(std::uint64_t longest_spin)
+        : sides_{{{waiting::spin_then_park, longest_spin}, 0},
+                 {{waiting::spin_then_park, longest_spin}, 0}} {
+        for (int i = 0; i < 1000; ++i) { // nothing happens, for a long time
+            now_ += 5 * ms;
+            for (side& one : sides_) {
+                one.waits_since = receive(one, now_);
+            }
+        }
+        now_ += ms;
+    }
+    /// Nanoseconds of a round trip, of so many.
+    std::uint64_t round_trip(std::uint64_t think, std::uint64_t count) {
+        std::uint64_t const start = now_;
+        for (std::uint64_t i = 0; i < 2 * count; ++i) {
+            side& one = sides_[i % 2];
+            now_ = receive(one, now_ + 100) + think;
+            one.waits_since = now_; // it has sent its answer
+        }
+        return (now_ - start) / count;
+    }
+
+  private:
+    struct side {
+        detail::spin_budget budget;
+        std::uint64_t waits_since = 1'000'000'000;
+    };
+    static constexpr std::uint64_t falls_asleep = 2 * us;
+    static constexpr std::uint64_t wakes_up = 50 * us;
+
+    /// When `one` goes on with what comes at `at`.
+    static std::uint64_t receive(side& one, std::uint64_t at) {
+        std::uint64_t const since = one.waits_since;
+        std::uint64_t const spins_until = one.budget.spin_until(since, for_ever);
+        if (at <= spins_until) {
+            one.budget.came(at - since);
+            return at;
+        }
+        one.budget.in_vain();
+        if (at <= spins_until + falls_asleep) {
+            return spins_until + falls_asleep; // found by the last look before sleeping
+        }
+        one.budget.slept(at + wakes_up - spins_until);
+        return at + wakes_up;
+    }
+
+    std::uint64_t now_ = 1'000'000'000;
+    side sides_[2];
+};
+
+TEST(SpinBudgetOfTwo, FindsOutThatAnswersComeSoonAlthoughBothSleep) {
+    for (std::uint64_t const think : {std::uint64_t{0}, 5 * us, 20 * us}) {
+        two_that_talk both(100 * us);
+        (void)both.round_trip(think, 300);
+        EXPECT_LE(both.round_trip(think, 1000), 2 * (think + us)) << think;
+    }
 }
 
 TEST_F(SpinBudget, WeighsWhatIsCaughtAgainstWhatIsNot) {

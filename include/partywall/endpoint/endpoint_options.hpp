@@ -2,6 +2,7 @@
 // Choices that endpoints of several styles offer.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace partywall::inline v0 {
@@ -20,6 +21,10 @@ enum class wake : std::uint32_t {
     sleepers = 1, ///< whoever sleeps is woken; costs one load per message while nobody does
     never = 2,    ///< subscribers spin, poll, or find data at their next slice (1 ms)
 };
+
+/// The longest spin before a sleep, if an option `spin_for` does not say otherwise: what being woken
+/// and answering takes on a slow day, in a virtual machine. Where it takes less, so do the spins.
+inline constexpr std::chrono::nanoseconds spin_default = std::chrono::microseconds(100);
 
 /// Who pays for the store-load order between publishing and going to sleep.
 enum class fencing : std::uint32_t {

@@ -28,7 +28,8 @@ struct receiver_options {
     std::uint32_t samples_held_max = 2;
     partywall::wake wake = partywall::wake::sleepers;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
-    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
+    std::chrono::nanoseconds spin_for = spin_default;
     /// Whether a sender that closes in good order is an event (receive_errc::publisher_closed).
     bool report_close = false;
     /// Position of each lane's first message. Only tests have a reason to change it.
@@ -45,7 +46,8 @@ struct sender_options {
     std::chrono::nanoseconds block_for = std::chrono::seconds(1);
     fencing fence = fencing::automatic;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
-    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
+    std::chrono::nanoseconds spin_for = spin_default;
     partywall::memory_options memory = {};
 };
 

@@ -33,7 +33,8 @@ struct publisher_options {
     partywall::wake wake = partywall::wake::sleepers;
     fencing fence = fencing::automatic;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
-    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
+    std::chrono::nanoseconds spin_for = spin_default;
     /// Position of the first message. Only tests have a reason to change it.
     std::uint64_t start_position = 0;
     partywall::memory_options memory = {};
@@ -53,7 +54,8 @@ struct subscriber_options {
     /// Messages from before the subscription that are wanted, as far as the ring still has them.
     std::uint64_t history = 0;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
-    std::chrono::nanoseconds spin_for = std::chrono::microseconds(20);
+    /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
+    std::chrono::nanoseconds spin_for = spin_default;
     /// Samples that may be held at a time, 1 to samples_held_limit.
     std::uint32_t samples_held_max = 2;
     /// Also report (once each) publishers that closed in good order: receive_errc::publisher_closed.

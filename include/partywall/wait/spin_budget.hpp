@@ -10,7 +10,8 @@
 // giving up spinning until going on: no sleep can be shorter than going to sleep and being woken
 // takes, and the shortest are hardly longer, so it is the length that one in twenty undercuts. (Too
 // much, where what is waited for never comes soon after falling asleep: then the cap decides.) The
-// budget is the one under which the waits that are remembered would have cost least.
+// budget is the one under which the waits that are remembered would have cost least, and where that
+// is one that spins, something longer.
 //
 // Invariants
 //   I1  No spin is longer than the cap.
@@ -63,6 +64,7 @@ class PARTYWALL_API spin_budget {
     void count_in_vain() noexcept;
     void remember(std::size_t length) noexcept;
     void wait_with_probing() noexcept;
+    std::uint64_t worth_ns() const noexcept;
     std::uint64_t cheapest() const noexcept;
 
     std::array<std::uint32_t, lengths> waits_{}; ///< [i]: of less than 128 << i ns; decaying

@@ -13,9 +13,11 @@
 
 namespace partywall::inline v0 {
 
-/// What a blocking call does until there is something to return.
+/// What a blocking call does until there is something to return. Under spin_then_park each endpoint
+/// learns from its waits how long they are and what sleeping costs it, and spins for what comes soon
+/// enough: not at all while it is idle, and never longer than its option `spin_for`.
 enum class waiting : std::uint8_t {
-    spin_then_park, ///< spin for the endpoint's spin budget, then sleep; the default
+    spin_then_park, ///< spin as long as that pays, then sleep; the default
     spin,           ///< never sleep: lowest latency, a whole core, needs a core to spare
     park,           ///< sleep at once: lowest use of the processor, a wake-up per message
 };
