@@ -208,7 +208,9 @@ bool receiver_core::look_at_lane(std::uint32_t index) {
         return true;
     }
     if (seen.phase() == slot_phase::filling && participant_->proven_dead(seen.ticket())) {
-        free_lane(index, seen, own.start + segment_->constants.cell_count);
+        // It may have opened the lane, and sent, between our look and its death: look again.
+        look_anyway_ =
+            !free_lane(index, seen, own.start + segment_->constants.cell_count) || look_anyway_;
     }
     return false;
 }
@@ -348,18 +350,21 @@ void receiver_core::free_after_deaths() noexcept {
     }
 }
 
-void receiver_core::free_lane(std::uint32_t index, owner seen, std::uint64_t start) noexcept {
+/// False: the lane is not what it was when it was `seen`, and begins where it did.
+bool receiver_core::free_lane(std::uint32_t index, owner seen, std::uint64_t start) noexcept {
     lane_state& own = lanes_[index];
     inbox_control& control = segment_->control();
     // Until now the lane's own counters said so: who reads the figures adds the two.
     add_to_own(control.received, std::exchange(own.received, 0));
     add_to_own(control.missed, std::exchange(own.missed, 0));
-    own.start = start;
     own.seen = {};
-    if (lane<>::free(segment_->lanes()[index], seen, participant_->ticket(), start)) {
-        add_to_own(control.lanes_freed, 1);
-        participant_->bump_epoch(); // senders may wait for a lane
+    if (!lane<>::free(segment_->lanes()[index], seen, participant_->ticket(), start)) {
+        return false;
     }
+    own.start = start; // only now: who opened it meanwhile sends from where it began
+    add_to_own(control.lanes_freed, 1);
+    participant_->bump_epoch(); // senders may wait for a lane
+    return true;
 }
 
 void receiver_core::let_go() noexcept {

@@ -80,8 +80,8 @@ struct lane {
     }
 
     /// The owner that was `seen` has closed or is proven dead, and everything before `end` was read:
-    /// the lane is for the next one, who begins at `start`. False: the word has changed, which only
-    /// a hostile process does.
+    /// the lane is for the next one, who begins at `start`. False: the word has changed, and with it
+    /// what is to be done: whoever was `seen` filling may have opened the lane before it died.
     static bool free(lane_header& h, owner seen, std::uint64_t receiver,
                      std::uint64_t start) noexcept {
         if (!owners::exchange(h.owner, seen, receiver, slot_phase::cleaning)) {

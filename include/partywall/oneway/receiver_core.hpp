@@ -162,7 +162,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
 
     bool look_at_lane(std::uint32_t lane);
     void attach(std::uint32_t lane, owner seen);
-    void free_lane(std::uint32_t lane, owner seen, std::uint64_t start) noexcept;
+    bool free_lane(std::uint32_t lane, owner seen, std::uint64_t start) noexcept;
     void free_after_deaths() noexcept;
     void wake_senders() noexcept;
     static result<void, failure<endpoint_errc>> check_name_is_free(participant_core& participant,
