@@ -326,6 +326,34 @@ TEST(Lane, CountsEachMessageOnceWhetherItsSenderIsThereOrGone) {
     EXPECT_EQ(in.received(), 4u);
 }
 
+// The end of a sender is looked for now and then even if there is always a message: then the lanes that
+// are looked at are others.
+TEST(Lane, OfASenderThatClosesGoesAlthoughOthersAreAlwaysReady) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(4)).value();
+    std::vector<sender<tick>> out;
+    for (std::uint64_t who = 0; who < 8; ++who) {
+        out.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
+    }
+    std::map<std::uint64_t, std::uint64_t> next;
+    for (std::uint64_t i = 0; i < 40'000; ++i) {
+        if (i % 4000 == 2000 && out.size() > 1) {
+            out.erase(out.begin());
+        }
+        for (auto& one : out) { // as many as it takes, and more
+            if (one.send(tick::of(one.sent(), one.incarnation()))) {
+                break;
+            }
+        }
+        auto const s = in.try_receive();
+        ASSERT_TRUE(s) << to_string(s.error());
+        ASSERT_TRUE(s->whole());
+        ASSERT_EQ(s->number, next[s->sender]++);
+    }
+    EXPECT_EQ(in.sender_count(), out.size());
+}
+
 TEST(Lane, SamplesOutliveTheirReceiver) {
     scratch_root root;
     participant me = joined(root.path());

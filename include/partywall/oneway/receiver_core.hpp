@@ -36,9 +36,13 @@ class PARTYWALL_API receiver_core final : public reading_end {
     template <class Copy>
     taken try_take() noexcept {
         taken event;
+        bool const ends_are_due = look_due_; // then sources may go although there is no event
         if (!may_take(event)) [[unlikely]] {
             follow();
             return event;
+        }
+        if (ends_are_due) [[unlikely]] {
+            follow();
         }
         for (std::uint32_t round = 0;; ++round) {
             taken t;
