@@ -43,8 +43,10 @@ inline constexpr std::uint64_t cells_max = std::uint64_t{1} << 24;
 inline constexpr std::uint64_t payload_bytes_max_limit = std::uint64_t{1} << 36;
 /// Messages up to this length lie in the ring's cells whatever the options say, longer ones than
 /// the option `inline_bytes_max` in a pool of chunks.
-inline constexpr std::uint64_t always_inline_bytes = 256;
-inline constexpr std::uint64_t inline_bytes_default = 4096;
+inline constexpr std::uint64_t always_inline_bytes = 56;
+static_assert(always_inline_bytes == line_bytes - 8, "what fits one line with its stamp");
+/// Where a message in a chunk begins to cost no more than one in its cell (docs/decisions/0009).
+inline constexpr std::uint64_t inline_bytes_default = 1024;
 /// Chunks of one pool.
 inline constexpr std::uint64_t chunks_max = (std::uint64_t{1} << 24) - 2;
 /// Large messages that one subscriber may hold while its publisher goes on, at most.

@@ -41,15 +41,26 @@ census::census(scratch_root const& root, observer const& seen_by,
     };
     count("participant slot", seen_by.registry().participants);
     count("entry slot", seen_by.registry().entries);
+    auto const count_pins = [&](std::string const& where, detail::reader_slot const& slot) {
+        for (std::uint64_t const pin : slot.pins) {
+            if (pin != 0) {
+                lines_.push_back("pin in " + where);
+            }
+        }
+    };
     for (entry_info const& one : seen_by.receivers()) {
         tampered_inbox const inbox(seen_by.me(), one);
         std::string const at = "lane at " + name_of(one.owner_ticket, names);
         count(at.c_str(), std::span(inbox.lanes(), inbox.lane_count()));
+        for (detail::lane_header const& lane : std::span(inbox.lanes(), inbox.lane_count())) {
+            count_pins(at, lane.slot);
+        }
     }
     for (entry_info const& one : seen_by.me().publishers()) {
         tampered_topic const topic(seen_by.me(), one);
         for (std::uint32_t i = 0; i < topic.slot_count(); ++i) {
             auto const& slot = topic.slots()[i];
+            count_pins("reader slot", slot);
             if (owner const seen = owner_word<>::load(slot.owner); !seen.is_free()) {
                 lines_.push_back("reader slot at " + name_of(one.owner_ticket, names) + " of " +
                                  name_of(seen.ticket(), names) + ", role " +

@@ -77,6 +77,8 @@ std::vector<operation> const& operations() {
             auto more = (*make)();
             std::move(more.begin(), more.end(), std::back_inserter(list));
         }
+        auto large = large_operations(list);
+        std::move(large.begin(), large.end(), std::back_inserter(list));
         return list;
     }();
     return all;

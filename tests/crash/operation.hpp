@@ -116,6 +116,7 @@ std::vector<operation> send_operations();
 std::vector<operation> receive_operations();
 std::vector<operation> recovery_operations();
 std::vector<operation> whole_lives();
+std::vector<operation> large_operations(std::vector<operation> const& others);
 std::vector<operation> inbox_operations();
 std::vector<operation> post_operations();
 std::vector<operation> letter_operations();

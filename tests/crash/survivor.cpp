@@ -271,12 +271,13 @@ std::string survivor::settle() {
     return std::to_string(open_descriptors()) + " " + std::to_string(mappings_below(me_.path()));
 }
 
-/// root, id, policy, depth, lanes
+/// root, id, policy, depth, lanes, chunks
 PARTYWALL_ROLE(crash_survivor) {
     world w;
     w.policy = static_cast<overflow>(context.number(2));
     w.depth = context.number(3);
     w.lanes = static_cast<std::uint32_t>(context.number(4));
+    w.chunks = context.number(5) != 0;
     survivor self(context.arg(0), context.number(1), w);
     context.send(std::to_string(self.ticket()));
     for (;;) {
@@ -320,9 +321,10 @@ PARTYWALL_ROLE(crash_survivor) {
 }
 
 peer::peer(std::string const& root, std::uint64_t id, world const& w)
-    : process_(spawn("crash_survivor", {root, std::to_string(id),
-                                        std::to_string(static_cast<std::uint32_t>(w.policy)),
-                                        std::to_string(w.depth), std::to_string(w.lanes)})) {
+    : process_(
+          spawn("crash_survivor",
+                {root, std::to_string(id), std::to_string(static_cast<std::uint32_t>(w.policy)),
+                 std::to_string(w.depth), std::to_string(w.lanes), w.chunks ? "1" : "0"})) {
     ticket_ = std::stoull(process_.receive());
 }
 

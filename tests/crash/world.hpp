@@ -20,14 +20,18 @@ struct world {
     /// its own.
     bool nobody = false;
     std::uint32_t lanes = 8; ///< of each inbox
+    bool chunks = false;     ///< messages lie in chunks, and not in cells
 
     bool lossless() const noexcept { return policy != overflow::drop_oldest; }
 };
+
+static_assert(sizeof(parcel) > always_inline_bytes);
 
 inline publisher_options publishes(world const& w) {
     publisher_options options = gated(w.depth, w.policy);
     options.block_for = 1ms;
     options.subscribers_max = 8;
+    options.inline_bytes_max = w.chunks ? 0 : inline_bytes_default;
     return options;
 }
 inline subscriber_options subscribes(world const& w) {
@@ -37,6 +41,7 @@ inline receiver_options receives(world const& w) {
     receiver_options options;
     options.depth = w.depth;
     options.senders_max = w.lanes;
+    options.inline_bytes_max = w.chunks ? 0 : inline_bytes_default;
     return options;
 }
 inline sender_options posts(world const& w) {

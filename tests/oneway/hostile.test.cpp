@@ -417,7 +417,7 @@ TEST(HostileReceiver, WhoseNumbersContradictEachOtherIsRefusedByReason) {
         {constant(&c::lane_count, to(~0u)), corrupt, "geometry"},
         {constant(&c::variable_length, to(1u)), corrupt, ""},
         {constant(&c::type_fingerprint, by(1)), endpoint_errc::type_mismatch, "tick"},
-        {header(&h::layout_version, 2u), endpoint_errc::incompatible, "version 2"},
+        {header(&h::layout_version, 9u), endpoint_errc::incompatible, "version 9"},
         {header(&h::layout_fingerprint, std::uint64_t{1}), endpoint_errc::incompatible,
          "fingerprint"},
         {header(&h::magic, std::uint64_t{0}), corrupt, "magic"},

@@ -52,13 +52,11 @@ class tampered_inbox {
     /// The lane of that participant; the number of lanes if it has none.
     std::uint32_t lane_of(std::uint64_t ticket) const {
         std::uint32_t i = 0;
-        while (i < segment().constants.lane_count &&
-               owner_word<>::load(lane(i).owner).ticket() != ticket) {
+        while (i < lane_count() && owner_word<>::load(lane(i).owner).ticket() != ticket) {
             i += 1;
         }
         return i;
     }
-    std::uint32_t lane_count() const { return segment().constants.lane_count; }
     std::uint32_t used_lanes() const {
         std::uint32_t used = 0;
         for (std::uint32_t i = 0; i < lane_count(); ++i) {
