@@ -7,6 +7,8 @@
 #include <partywall/oneway/inbox_stats.hpp>
 #include <support/counts.hpp>
 #include <support/nasty.hpp>
+#include <support/watchdog.hpp>
+#include <topic/large.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -177,6 +179,8 @@ void receive_everything(scene& s, participant& latecomer, bool others_unharmed,
 
 class HostileLanes : public testing::Test {
   protected:
+    void SetUp() override { watchdog::extend(std::chrono::minutes(5)); }
+
     scratch_root root;
     participant me = joined(root.path());
     participant hostile = joined(root.path(), "hostile");
@@ -311,12 +315,11 @@ TEST_F(HostileLanes, WithAnyWordOfItsOwnAHostileReceiverGetsNobodyIntoTrouble) {
 // ---- attaching ----------------------------------------------------------------------------------
 
 template <class T, class Message>
-void attach_with_every_constant_wrong(Message const& message) {
+void attach_with_every_constant_wrong(Message const& message, receiver_options const& options) {
+    watchdog::extend(std::chrono::minutes(5));
     scratch_root root;
     participant me = joined(root.path());
     participant hostile = joined(root.path(), "hostile");
-    receiver_options options = lanes_of(depth, 3);
-    options.payload_bytes_max = 40;
     auto const attempt = [&](auto const& spoil) {
         auto in = hostile.receiver<T>("in", options).value();
         tampered_inbox const box(hostile, "in");
@@ -347,22 +350,40 @@ void attach_with_every_constant_wrong(Message const& message) {
             });
         }
     }
-    for (std::size_t i = 0; i < 6; ++i) { // and those that are 64 bits
+    for (auto const word_of : // and those that are 64 bits
+         {+[](detail::lanes_constants& c) { return &c.cell_count; },
+          +[](detail::lanes_constants& c) { return &c.stride; },
+          +[](detail::lanes_constants& c) { return &c.payload_bytes_max; },
+          +[](detail::lanes_constants& c) { return &c.lane_bytes; },
+          +[](detail::lanes_constants& c) { return &c.cells_offset; },
+          +[](detail::lanes_constants& c) { return &c.pool.offset; },
+          +[](detail::lanes_constants& c) { return &c.pool.chunk_bytes; },
+          +[](detail::lanes_constants& c) { return &c.pool.payload_bytes_max; }}) {
         for (std::size_t v = 0; v < nasty_around(0, depth).size(); ++v) {
             attempt([&](detail::lanes_constants& c) {
-                auto* const word = reinterpret_cast<std::uint64_t*>(&c) + i;
-                *word = nasty_around(*word, depth)[v];
+                *word_of(c) = nasty_around(*word_of(c), depth)[v];
             });
         }
     }
 }
 
+receiver_options small_ones() {
+    receiver_options options = lanes_of(depth, 3);
+    options.payload_bytes_max = 40;
+    return options;
+}
+
 TEST(HostileReceiver, WithAnyConstantWrongIsRefusedOrWrittenWithinItsBounds) {
-    attach_with_every_constant_wrong<tick>(tick::of(1));
+    attach_with_every_constant_wrong<tick>(tick::of(1), small_ones());
 }
 
 TEST(HostileReceiver, OfVariableLengthWithAnyConstantWrongIsRefusedOrWrittenWithinItsBounds) {
-    attach_with_every_constant_wrong<bytes>(std::string_view("hello"));
+    attach_with_every_constant_wrong<bytes>(std::string_view("hello"), small_ones());
+}
+
+TEST(HostileReceiver, WithChunksAndAnyConstantWrongIsRefusedOrWrittenWithinItsBounds) {
+    attach_with_every_constant_wrong<bytes>(pattern(1, 2000),
+                                            with_chunks(lanes_of(depth, 3), 3000));
 }
 
 TEST(HostileReceiver, WhoseNumbersContradictEachOtherIsRefusedByReason) {
@@ -529,6 +550,72 @@ TEST_F(HostileLanes, WithALengthBeyondItsCellsIsReportedAndLetGo) {
             }
             EXPECT_TRUE(heard);
             EXPECT_EQ(reported, said > 40) << said;
+        }
+    }
+}
+
+// Whatever a cell says of where its message lies, and how long it is.
+TEST_F(HostileLanes, WhoseCellsNameAnyChunkAndLengthAreReadWithinTheirBounds) {
+    constexpr std::uint64_t most = 3000;
+    std::uint64_t whole = 0;
+    for (overflow const policy : {overflow::reject, overflow::drop_oldest}) {
+        for (std::uint64_t const code : nasty) {
+            auto in = me.receiver<bytes>("in", with_chunks(lanes_of(depth, 2), most)).value();
+            auto good = honest.sender<bytes>("in", sending(overflow::reject)).value();
+            for (std::size_t i = 0; i <= nasty.size(); ++i) {
+                auto bad = hostile.sender<bytes>("in", sending(policy));
+                if (!bad) { // the lane of who was found out is his until he dies
+                    in.close();
+                    in = me.receiver<bytes>("in", with_chunks(lanes_of(depth, 2), most)).value();
+                    good = honest.sender<bytes>("in", sending(overflow::reject)).value();
+                    bad = hostile.sender<bytes>("in", sending(policy));
+                }
+                ASSERT_TRUE(bad) << bad.error().message;
+                tampered_inbox const box(hostile, "in");
+                std::uint32_t const lane = box.lane_of(hostile.ticket());
+                std::uint64_t const at = box.lane(lane).control.position;
+                ASSERT_TRUE(bad->send(pattern(1, 2000)));
+                ASSERT_TRUE(good.send("to you"));
+                std::uint64_t const length = i < nasty.size() ? nasty[i] : most;
+                (&box.cell(lane, at % depth))[1] = code << 40 ^ length;
+                bool heard = false;
+                for (int look = 0; look < 4; ++look) {
+                    auto const s = in.try_receive();
+                    ASSERT_TRUE(s || s.error() == receive_errc::empty ||
+                                s.error() == receive_errc::corrupt)
+                        << to_string(s.error());
+                    if (s && s.sender() == good.incarnation()) {
+                        heard = s.text() == "to you";
+                    } else if (s) {
+                        ASSERT_LE((*s).size(), most);
+                        unsigned sum = 0; // a sanitizer says if it is outside
+                        for (std::byte const b : *s) {
+                            sum += static_cast<unsigned>(b);
+                        }
+                        whole += sum != ~0U ? 1 : 0;
+                    }
+                }
+                EXPECT_TRUE(heard);
+                bad->close();
+                use_up(in);
+            }
+        }
+    }
+    EXPECT_GT(whole, 0u);
+}
+
+TEST_F(HostileLanes, WhoseReceiverPinsWhateverItCanHaveAChunkForEveryMessage) {
+    for (overflow const policy : {overflow::reject, overflow::drop_oldest}) {
+        auto in = hostile.receiver<bytes>("in", with_chunks(lanes_of(4, 1), 3000)).value();
+        auto out = honest.sender<bytes>("in", sending(policy)).value();
+        tampered_inbox const box(hostile, "in");
+        for (std::uint64_t i = 0; i < 500; ++i) {
+            for (std::uint32_t k = 0; k < 8; ++k) {
+                box.lane(0).slot.pins[k] =
+                    (i + k) % 3 == 0 ? nasty[(i + k) % nasty.size()] : (i * 13 + k) % 20;
+            }
+            ASSERT_TRUE(out.send(pattern(i, 2000))) << i;
+            box.lane(0).slot.cursor = detail::cursor_at(box.lane(0).start + i + 1);
         }
     }
 }
