@@ -49,6 +49,7 @@ void reading_end::close() noexcept {
     if (!mark_.is_child()) { // I5
         enter();
         let_go();
+        close_descriptor();
     }
     user_.store(nullptr, std::memory_order_relaxed);
     closed_holds_ = mask_of(options_.samples_held_max) & ~free_holds_;
@@ -84,6 +85,9 @@ void reading_end::take_over(char const* mark) noexcept {
 
 void reading_end::release_elsewhere(std::uint32_t hold) noexcept {
     std::uint64_t const bit = std::uint64_t{1} << hold;
+    // Afterwards the core may be gone.
+    std::shared_ptr<participant_core> const participant =
+        ends_with_descriptors().load(std::memory_order_relaxed) != 0 ? participant_ : nullptr;
     // acq_rel: release our reads of the sample, acquire closed_holds_. Pairs with collect(),
     // close(), and the other threads that give back.
     std::uint64_t const before = foreign_.fetch_or(bit, std::memory_order_acq_rel);
@@ -91,6 +95,9 @@ void reading_end::release_elsewhere(std::uint32_t hold) noexcept {
         // The core may be gone from here on: its user may have closed it just now. The word that
         // wakes a user who sleeps belongs to the process.
         kick_sleepers();
+        if (participant != nullptr) {
+            participant->kick_waiters(); // an event loop has to see to it that it is counted
+        }
     } else if ((closed_holds_ & ~(before | bit)) == 0) {
         destroy();
     }
@@ -414,6 +421,9 @@ void reading_end::postpone(taken const& event) noexcept {
             postponed_.erase(postponed_.begin());
         }
         postponed_.push_back(event); // there is room: reserved
+        if (descriptor_ != nullptr) {
+            descriptor_->disturb(); // there is something to be reported
+        }
         break;
     default: break; // the next call says it again
     }

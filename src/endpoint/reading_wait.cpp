@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 namespace partywall::inline v0::detail {
 namespace {
@@ -32,6 +33,11 @@ std::atomic<std::uint32_t>& sleepers() noexcept {
 }
 } // namespace
 
+std::atomic<std::uint32_t>& ends_with_descriptors() noexcept {
+    static constinit std::atomic<std::uint32_t> count{0};
+    return count;
+}
+
 void kick_sleepers() noexcept {
     // release: pairs with the acquire in prepare_sleep(). seq_cst, both, and so is the count in
     // sleep(), after which the kernel compares `kicks` behind a full barrier of its own: either we
@@ -50,6 +56,10 @@ void reading_end::interrupt() noexcept {
     // release: pairs with the acquire in interrupted().
     interrupts_.fetch_add(1, std::memory_order_release);
     os::futex_wake(futex_of(interrupts_), INT_MAX, false);
+    // acquire: pairs with the release in descriptor().
+    if (auto const* const d = interrupted_too_.load(std::memory_order_acquire); d != nullptr) {
+        d->kick();
+    }
     errno = saved;
 }
 
@@ -61,6 +71,23 @@ bool reading_end::interrupted() noexcept {
     }
     interrupts_seen_ = now;
     return true;
+}
+
+/// For whoever waits: this handle's own call, its descriptor, or a set that it is in.
+void reading_end::arm(arming& a) noexcept {
+    if (descriptor_ != nullptr && wake_number(a.wake) != descriptor_->number()) {
+        descriptor_->disturb(); // what it was told by may now tell another
+    }
+    participant_->keep_notice();
+    catch_up();
+    words_stale_ = false;
+    calm_ = false; // the re-check is a whole one
+    add_words(a);
+    for (auto const& s : sources_) {
+        if (s->seat) {
+            s->seat.count_sleep();
+        }
+    }
 }
 
 receive_errc reading_end::prepare_sleep(std::uint64_t until_ns) noexcept {
@@ -75,26 +102,12 @@ receive_errc reading_end::prepare_sleep(std::uint64_t until_ns) noexcept {
     }
     wait_list& words = *words_;
     words = wait_list();
-    words_stale_ = false;
-    calm_ = false; // the re-check is a whole one
     words.add({&futex_of(interrupts_), interrupts_seen_, false});
     // acquire: pairs with the release in kick_sleepers(). Loaded before the re-check collects.
     words.add({&futex_of(kicks()), kicks().load(std::memory_order_acquire), false});
-    bool membarrier = false;
-    bool const armed = add_words(words, membarrier);
-    for (auto const& s : sources_) {
-        if (s->seat) {
-            s->seat.count_sleep();
-        }
-    }
-    // The heavy half of the bells' fence pairs: pairs with light_fence() in bell_ringer.
-    if (membarrier) {
-        if (!os::heavy_fence()) {
-            words.cannot_rely_on_wakes();
-        }
-    } else if (armed) {
-        std_atomics::fence(std::memory_order_seq_cst);
-    }
+    arming a{words};
+    arm(a);
+    a.fence();
     return receive_errc::none;
 }
 
@@ -107,6 +120,43 @@ bool reading_end::sleep(std::uint64_t until_ns) noexcept {
     }
     after_sleep();
     return woken;
+}
+
+// ---- through a descriptor -------------------------------------------------------------------------
+
+result<int, failure<descriptor_errc>> reading_end::descriptor() noexcept {
+    if (mark_.is_child()) {
+        return failure<descriptor_errc>{descriptor_errc::forked, 0,
+                                        "this handle belongs to the parent process"};
+    }
+    if (descriptor_ == nullptr) {
+        auto made = wait_descriptor::make(participant_, follows_registry());
+        if (!made) {
+            return made.error();
+        }
+        descriptor_ = std::move(*made);
+        ends_with_descriptors().fetch_add(1, std::memory_order_relaxed);
+        // release: pairs with the acquire in interrupt().
+        interrupted_too_.store(descriptor_.get(), std::memory_order_release);
+    }
+    return descriptor_->fd();
+}
+
+void reading_end::close_descriptor() noexcept {
+    if (descriptor_ != nullptr) {
+        interrupted_too_.store(nullptr, std::memory_order_relaxed); // the handle is going
+        descriptor_.reset();
+        ends_with_descriptors().fetch_sub(1, std::memory_order_relaxed);
+    }
+}
+
+/// True: look again, for it was not armed and is now.
+bool reading_end::rearm() noexcept { return descriptor_->rearm(*this, *words_); }
+
+void reading_end::end_arming(bool found_nothing) noexcept {
+    if (!found_nothing || words_stale_) {
+        descriptor_->disturb();
+    }
 }
 
 } // namespace partywall::inline v0::detail

@@ -14,6 +14,8 @@ namespace partywall::inline v0::detail {
 /// in this process wake and look, which is rare and cheap.
 std::atomic<std::uint32_t>& kicks() noexcept;
 void kick_sleepers() noexcept;
+/// Reading ends of this process that have a descriptor.
+std::atomic<std::uint32_t>& ends_with_descriptors() noexcept;
 
 /// There is a sign that a writer has ended: its death, or that its entry is gone. One that
 /// closed in good order said so before, and by now its process may have left as well.

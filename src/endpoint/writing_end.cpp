@@ -67,7 +67,10 @@ void writing_end::commit_with_pool(std::uint64_t bytes) noexcept {
     pool.committed(position);
 }
 
-void writing_end::count_wake() noexcept { add_to_own(control().wakes, 1); }
+void writing_end::rang() noexcept {
+    add_to_own(control().wakes, 1);
+    wake_descriptors();
+}
 
 bool writing_end::interrupted() noexcept {
     // acquire: what the interrupting thread did before is visible to the one it interrupts.

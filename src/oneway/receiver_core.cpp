@@ -90,6 +90,7 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     core->arrivals_ = &s.bell().arrivals;
     core->hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
     core->bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
+    core->sign_ = wake_sign<>(s.control().wake, nullptr);
     core->wakes_ = options.wake == wake::sleepers;
 
     entry_spec spec;
@@ -400,22 +401,30 @@ void receiver_core::wake_senders() noexcept {
 
 void receiver_core::catch_up() noexcept { free_after_deaths(); }
 
-bool receiver_core::add_words(wait_list& words, bool& membarrier) noexcept {
+void receiver_core::add_words(arming& a) noexcept {
     inbox_control& control = segment_->control();
     add_to_own(control.sleeps, 1);
     if (!sources_.empty() || waiting_for_proof_ != 0) {
-        words.peer_death_matters(); // looked for once per slice
+        a.words.peer_death_matters(); // looked for once per slice
     }
     if (!wakes_) {
-        words.cannot_rely_on_wakes();
-        return false;
+        a.words.cannot_rely_on_wakes();
+        return;
+    }
+    if (a.wake != 0 && (!bell_.waits() || sign_.number() != wake_number(a.wake))) {
+        sign_.raise(a.wake);
+        bell_.disarm();
     }
     bool const armed = bell_.prepare();
-    words.add_data(bell_.rung_word());
-    membarrier = armed && std::any_of(sources_.begin(), sources_.end(), [](auto const& s) {
-                     return s->fences == fence_pair::sleeper;
-                 });
-    return armed;
+    if (armed && a.wake == 0) {
+        sign_.forget();
+    }
+    a.words.add_data(bell_.rung_word());
+    a.armed = a.armed || armed;
+    a.membarrier =
+        a.membarrier || (armed && std::any_of(sources_.begin(), sources_.end(), [](auto const& s) {
+                             return s->fences == fence_pair::sleeper;
+                         }));
 }
 
 void receiver_core::after_sleep() noexcept {

@@ -6,6 +6,7 @@
 
 #include <partywall/inbox/lane.hpp>
 #include <partywall/os/futex.hpp>
+#include <partywall/wait/wake_pipe.hpp>
 
 #include <algorithm>
 #include <climits>
@@ -70,6 +71,22 @@ std::unique_ptr<sender_core> sender_core::create(std::shared_ptr<participant_cor
 }
 
 sender_core::~sender_core() { close(); }
+
+void sender_core::say_arrival() noexcept {
+    ring_for_arrival(segment_->bell());
+    wake_descriptors();
+}
+
+/// Once per arming of the receiver; what fails costs it a slice.
+void sender_core::wake_descriptors() noexcept {
+    // Pairs with the release in bell_sleeper::prepare(): `arm` was loaded before, or (say_arrival)
+    // `rung` was incremented, which is a full barrier or else found by the receiver's next slice.
+    std_atomics::fence(std::memory_order_seq_cst);
+    if (auto const number = wake_seen_.due(receiver_ticket_, segment_->control().wake);
+        number != 0) {
+        (void)write_to_wake_pipe(participant_->dir(), receiver_ticket_, number);
+    }
+}
 
 void sender_core::close() noexcept {
     if (mark_.is_child() || closed_) {
@@ -209,7 +226,7 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
     receiver_incarnation_ = e.incarnation;
     life_proof_ = false;
     open_ = true;
-    ring_for_arrival(segment_->bell());
+    say_arrival();
     participant_->bump_epoch(); // the receiver may wait for senders
     return {};
 }
@@ -237,7 +254,7 @@ send_errc sender_core::let_go(send_errc why) noexcept {
     }
     sent_before_ += ring.position() - g.start_position;
     say_closed();
-    ring_for_arrival(segment_->bell());
+    say_arrival();
     rings_used += 1;
     hint_ = nullptr;
     inbox_ = nullptr;

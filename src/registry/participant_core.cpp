@@ -244,6 +244,7 @@ participant_core::~participant_core() {
             slots::finish(slot, seen);
         }
     }
+    own.waiters.pipe.close();
     if (!own.domain_gone()) { // else that name may be another registry's by now
         if (kept.empty()) {
             try {
@@ -354,12 +355,13 @@ bool state::domain_gone() const noexcept {
     return now ? *now != registry.identity() : errno == ENOENT || errno == ENOTDIR;
 }
 
-void state::bump_epoch() const noexcept {
+void state::bump_epoch() noexcept {
     std::uint32_t& epoch = layout().epoch;
     // Release: who sees the new number sees the change before it. Pairs with read_all().
     // Killed before this, or before the wake: watchers look by themselves every 100 ms.
     std_atomics::fetch_add(epoch, std::uint32_t{1}, std::memory_order_acq_rel);
     os::futex_wake(epoch, INT_MAX, true);
+    wake_watchers();
 }
 
 void state::sweep_lives() {

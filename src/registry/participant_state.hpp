@@ -10,6 +10,8 @@
 #include <partywall/os/life_lock.hpp>
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_slots.hpp>
+#include <partywall/wait/wake_pipe.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -21,6 +23,27 @@
 #include <vector>
 
 namespace partywall::inline v0::detail {
+
+/// Who in this process waits through a descriptor, and the pipe that others write to when the
+/// registry changes.
+struct descriptor_waiters {
+    struct waiter {
+        wait_descriptor* who;
+        bool registry;
+    };
+    std::mutex mutex;
+    std::vector<waiter> all;
+    wake_pipe pipe; ///< made with the first who follows the registry
+    wake_sign<> sign;
+    bool raised = false; ///< and not told yet, as far as the pipe says
+};
+
+/// What this process remembers of the wake words of all participants.
+struct watcher_memory {
+    std::mutex mutex;
+    std::uint32_t arm_seen = 0;
+    std::vector<wake_memory<>> words; ///< of each participant slot; made when first needed
+};
 
 struct participant_core::state {
     explicit state(domain_place place) : domain(std::move(place.domain)), where(place.where) {}
@@ -47,6 +70,9 @@ struct participant_core::state {
     std::mutex entries_mutex;
     std::vector<entry_info> closed; // ours, closed, not yet removed
 
+    descriptor_waiters waiters;
+    watcher_memory watchers;
+
     std::mutex lives_mutex;
     std::unordered_map<std::uint64_t, std::shared_ptr<mapping const>> lives;
 
@@ -54,7 +80,8 @@ struct participant_core::state {
 
     bool proven_dead(std::uint64_t other) const noexcept;
     bool domain_gone() const noexcept;
-    void bump_epoch() const noexcept;
+    void bump_epoch() noexcept;
+    void wake_watchers() noexcept;
 
     /// The slot of `entry` if it still is what `entry` says.
     entry_slot* slot_of(entry_info const& entry) const noexcept;

@@ -8,6 +8,8 @@
 #include <partywall/os/futex.hpp>
 #include <partywall/os/robust_word.hpp>
 #include <partywall/registry/participant_core.hpp>
+#include <partywall/registry/wait_descriptor.hpp>
+#include <partywall/wait/waitable.hpp>
 
 #include <algorithm>
 #include <array>
@@ -34,6 +36,8 @@ constexpr std::uint64_t proof_wait_min_ns = 50'000;
 constexpr std::uint64_t proof_wait_max_ns = 10'000'000;
 
 constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+/// How often one call arms its descriptor: others could go on waking it for ever.
+constexpr int armings_max = 8;
 
 std::uint64_t to_ns(std::chrono::steady_clock::time_point time) noexcept {
     auto const ns =
@@ -47,20 +51,32 @@ watch_failure fail(registry_errc code, participant_core const& core, char const*
 
 } // namespace
 
-struct registry_watch::state {
+struct registry_watch::state final : detail::waitable {
     explicit state(std::shared_ptr<participant_core> p) : participant(std::move(p)) {}
 
     result<domain_snapshot, watch_failure> next(std::uint64_t until_ns);
-    /// One sleep. Leaves `noticed` true when somebody's death was noticed but not yet proven.
+    result<int, failure<descriptor_errc>> fd();
+    /// One sleep.
     void sleep(std::uint32_t epoch, std::uint64_t until_ns);
+
+    void arm(detail::arming& a) noexcept override;
+    bool arming_is_stale() const noexcept override { return false; }
+    void after_sleep() noexcept override {}
 
     struct life {
         std::uint64_t ticket;
         participant_core::life_view view;
         std::uint32_t value;
     };
-    /// The life words of the others, as they are now.
-    std::vector<life> look_at_lives() const;
+    /// What the life words of the others say about how to wait.
+    struct outlook {
+        std::uint64_t slice_ns = look_slice_ns;
+        bool recovered = false; ///< do not wait: that was a change
+    };
+    /// Calls add(word) for those that will tell of a death. Recovers those that are proven dead.
+    template <class Add>
+    outlook tend(Add add);
+    void look_at_lives();
 
     std::shared_ptr<participant_core> participant;
     std::uint32_t interrupts = 0; // futex, private; changed by interrupt() alone
@@ -69,6 +85,12 @@ struct registry_watch::state {
     std::uint32_t sequence = 0; // of the snapshot that was delivered last
     std::uint64_t digest = 0;   // of the registry as it was then, or earlier
     std::uint64_t proof_wait_ns = proof_wait_min_ns;
+    std::vector<life> lives; // of the others, when the epoch was lives_epoch
+    std::uint32_t lives_epoch = 0;
+    bool has_lives = false;
+    detail::wait_list words;
+    std::unique_ptr<detail::wait_descriptor> descriptor;
+    std::atomic<detail::wait_descriptor const*> interrupted_too{nullptr};
     static_assert(std::atomic_ref<std::uint32_t>::is_always_lock_free);
 };
 
@@ -100,11 +122,36 @@ void registry_watch::interrupt() noexcept {
     // Release: pairs with the acquire in next(), which then sees what was done before.
     std_atomics::fetch_add(state_->interrupts, std::uint32_t{1}, std::memory_order_release);
     os::futex_wake(state_->interrupts, INT_MAX, false);
+    // Acquire: pairs with the release in fd().
+    if (auto const* const d = state_->interrupted_too.load(std::memory_order_acquire);
+        d != nullptr) {
+        d->kick();
+    }
+}
+
+result<int, failure<descriptor_errc>> registry_watch::fd() {
+    return state_ ? state_->fd() : detail::no_descriptor_of_closed();
+}
+
+result<int, failure<descriptor_errc>> registry_watch::state::fd() {
+    if (participant->forked()) {
+        return failure<descriptor_errc>{descriptor_errc::forked, 0, "the watch is the parent's"};
+    }
+    if (descriptor == nullptr) {
+        auto made = detail::wait_descriptor::make(participant, true);
+        if (!made) {
+            return made.error();
+        }
+        descriptor = std::move(*made);
+        // Release: pairs with the acquire in interrupt().
+        interrupted_too.store(descriptor.get(), std::memory_order_release);
+    }
+    return descriptor->fd();
 }
 
 result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t until_ns) {
     participant_core& core = *participant;
-    for (;;) {
+    for (int armings = 0;;) {
         if (core.forked()) {
             return fail(registry_errc::forked, core, "this process is a forked child; join anew");
         }
@@ -127,6 +174,9 @@ result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t
             continue;
         }
         if (!delivered || epoch != sequence) {
+            if (descriptor) {
+                descriptor->disturb(); // until a call finds nothing
+            }
             domain_snapshot all = core.snapshot();
             delivered = true;
             sequence = all.sequence;
@@ -134,62 +184,113 @@ result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t
             return all;
         }
         if (os::monotonic_ns() >= until_ns) {
+            if (descriptor && descriptor->rearm(*this, words)) {
+                if (++armings < armings_max) {
+                    continue;
+                }
+                descriptor->disturb();
+            }
             return fail(registry_errc::timed_out, core, "nothing changed before the deadline");
         }
         sleep(epoch, until_ns);
     }
 }
 
-std::vector<registry_watch::state::life> registry_watch::state::look_at_lives() const {
-    std::vector<life> lives;
-    for (std::uint64_t const ticket : participant->tickets()) {
-        auto view = participant->life_of(ticket);
-        std::uint32_t const value = view.word != nullptr ? os::robust_value(view.word) : 0;
-        lives.push_back({ticket, std::move(view), value});
+/// Whoever comes or goes changes the epoch; without the heap while nobody does.
+void registry_watch::state::look_at_lives() {
+    // Acquire: pairs with the release in bump_epoch(). Before looking.
+    std::uint32_t const epoch =
+        std_atomics::load(participant->epoch_word(), std::memory_order_acquire);
+    if (!has_lives || epoch != lives_epoch) {
+        has_lives = false;
+        lives.clear();
+        for (std::uint64_t const ticket : participant->tickets()) {
+            lives.push_back({ticket, participant->life_of(ticket), 0});
+        }
+        lives_epoch = epoch;
+        has_lives = true;
     }
-    return lives;
+    for (life& one : lives) {
+        one.value = one.view.word != nullptr ? os::robust_value(one.view.word) : 0;
+    }
 }
 
-void registry_watch::state::sleep(std::uint32_t epoch, std::uint64_t until_ns) {
-    std::array<os::futex_word, wait_words_max> words;
-    std::size_t count = 0;
-    words[count++] = {&participant->epoch_word(), epoch, true};
-    words[count++] = {&interrupts, interrupts_seen, false};
-    std::uint64_t slice_ns = os::have_futex_waitv() ? look_slice_ns : blind_slice_ns;
+template <class Add>
+registry_watch::state::outlook registry_watch::state::tend(Add add) {
+    outlook o;
+    if (!os::have_futex_waitv()) {
+        o.slice_ns = blind_slice_ns;
+    }
     bool suspects = false;
     bool proven = false;
-    std::vector<life> const lives = look_at_lives();
+    look_at_lives();
     for (life const& one : lives) {
         bool const died = one.view.word != nullptr && os::robust_owner_died(one.value);
         if (died) {
             // The kernel woke one of those who slept here; the others are ours to wake.
             os::futex_wake(*os::robust_futex(one.view.word), INT_MAX, true);
         }
-        if (os::robust_is_held(one.value) && count < words.size()) {
-            words[count++] = {os::robust_futex(one.view.word), one.value, true};
-        } else if (participant->proven_dead(one.ticket)) {
+        if (os::robust_is_held(one.value) &&
+            add(os::futex_word{os::robust_futex(one.view.word), one.value, true})) {
+            continue;
+        }
+        if (!os::robust_is_held(one.value) && participant->proven_dead(one.ticket)) {
             proven = true; // noticed, or without a held word to notice it by
         } else {
             suspects = suspects || died;
-            slice_ns = std::min(slice_ns, blind_slice_ns);
+            o.slice_ns = std::min(o.slice_ns, blind_slice_ns);
         }
     }
     if (proven) {
         proof_wait_ns = proof_wait_min_ns;
-        if (!participant->recover().nothing()) {
-            return; // a change like any other
-        }
-        slice_ns = blind_slice_ns; // others are at it, or it cannot be done now
-    }
-    if (suspects) {
-        slice_ns = std::min(slice_ns, proof_wait_ns);
+        o.recovered = !participant->recover().nothing(); // a change like any other
+        o.slice_ns = blind_slice_ns; // others are at it, or it cannot be done now
+    } else if (suspects) {
+        o.slice_ns = std::min(o.slice_ns, proof_wait_ns);
         proof_wait_ns = std::min(2 * proof_wait_ns, proof_wait_max_ns);
     } else {
         proof_wait_ns = proof_wait_min_ns;
     }
+    return o;
+}
+
+void registry_watch::state::sleep(std::uint32_t epoch, std::uint64_t until_ns) {
+    std::array<os::futex_word, wait_words_max> sleep_on;
+    std::size_t count = 0;
+    sleep_on[count++] = {&participant->epoch_word(), epoch, true};
+    sleep_on[count++] = {&interrupts, interrupts_seen, false};
+    if (descriptor) {
+        descriptor->disturb(); // this call may take what it would tell of
+    }
+    outlook const o = tend([&](os::futex_word const& word) {
+        bool const fits = count < sleep_on.size();
+        if (fits) {
+            sleep_on[count++] = word;
+        }
+        return fits;
+    });
+    if (o.recovered) {
+        return;
+    }
     std::uint64_t const now = os::monotonic_ns();
-    std::uint64_t const slice_end = now > no_limit - slice_ns ? no_limit : now + slice_ns;
-    os::futex_wait_any({words.data(), count}, std::min(until_ns, slice_end));
+    std::uint64_t const slice_end = now > no_limit - o.slice_ns ? no_limit : now + o.slice_ns;
+    os::futex_wait_any({sleep_on.data(), count}, std::min(until_ns, slice_end));
+}
+
+/// For the descriptor: no words, and what they would tell is looked for once per slice. The look
+/// for a change comes after this, in next().
+void registry_watch::state::arm(detail::arming& a) noexcept {
+    try {
+        outlook const o = tend([](os::futex_word const&) { return false; });
+        if (!lives.empty()) {
+            a.words.peer_death_matters();
+        }
+        if (o.slice_ns < blind_slice_ns) {
+            a.words.cannot_rely_on_wakes(); // somebody is dying: ask soon
+        }
+    } catch (...) {
+        a.words.cannot_rely_on_wakes(); // out of memory: soon again
+    }
 }
 
 } // namespace partywall::inline v0

@@ -5,6 +5,7 @@
 
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/wait/waiting.hpp>
+#include <partywall/wait/wake_pipe.hpp>
 
 #include <algorithm>
 #include <sched.h>
@@ -181,6 +182,7 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
         return number.error();
     }
     core->entry_.number = *number;
+    core->wakes_seen_.resize(plan->slot_count);
     if (plan->geometry.pool) {
         core->pool = chunk_pool<>(plan->geometry.cell_count, plan->geometry.pool.chunk_count);
     }
@@ -365,6 +367,29 @@ std::uint64_t publisher_core::life_of_laggard(gate<>::laggard const& held_by,
     std::uint32_t const& epoch = participant_->epoch_word();
     words.add({&epoch, std_atomics::load(epoch, std::memory_order_acquire), true});
     return std_atomics::load(slots()[held_by.slot].subscription_ticket, std::memory_order_relaxed);
+}
+
+/// Each waiter once per arming; what fails costs that waiter a slice. A slot that changes hands
+/// while it is looked at raises `wake_arm` once more.
+void publisher_core::wake_descriptors() noexcept {
+    auto const& readers = *reinterpret_cast<readers_segment const*>(readers_map_.data());
+    // Pairs with the release in bell_sleeper::prepare(): `arm` was loaded before.
+    std_atomics::fence(std::memory_order_acquire);
+    // acquire: pairs with the release in wake_sign::raise().
+    std::uint32_t const armed = std_atomics::load(readers.wake_arm, std::memory_order_acquire);
+    if (armed == wake_arm_seen_) {
+        return;
+    }
+    wake_arm_seen_ = armed;
+    for (std::uint32_t i = 0; i < slot_count_; ++i) {
+        owner const seen = owner_word<>::load(slots()[i].owner);
+        if (seen.phase() != slot_phase::ready) {
+            continue;
+        }
+        if (auto const number = wakes_seen_[i].due(seen.ticket(), slots()[i].wake); number != 0) {
+            (void)write_to_wake_pipe(participant_->dir(), seen.ticket(), number);
+        }
+    }
 }
 
 std::uint32_t publisher_core::subscriber_count() noexcept {

@@ -318,6 +318,9 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     if (ended) {
         mark_ended(*s);
     }
+    if (s->seat) {
+        s->sign = wake_sign<>(s->seat.slot().wake, &t->wake_arm());
+    }
     if (s->seat && t->geometry.pool && &s->seat.slot() - t->slots() < t->pinning_slots) {
         s->pins_free = static_cast<std::uint8_t>((1U << t->pins_per_slot) - 1);
     }

@@ -8,6 +8,19 @@
 #include <climits>
 
 namespace partywall::inline v0::detail {
+namespace {
+
+/// Which descriptor the publisher has to wake. Who only looks has no slot to say it in.
+void say_where(source& s, arming& a) noexcept {
+    if (!s.sign) {
+        a.words.cannot_rely_on_wakes();
+    } else if (!s.bell.waits() || s.sign.number() != wake_number(a.wake)) {
+        s.sign.raise(a.wake);
+        s.bell.disarm();
+    }
+}
+
+} // namespace
 
 void subscriber_core::catch_up() noexcept {
     if (!recover_due_.empty()) {
@@ -15,13 +28,19 @@ void subscriber_core::catch_up() noexcept {
     }
 }
 
-bool subscriber_core::add_words(wait_list& words, bool& membarrier) noexcept {
-    bool armed = false;
+void subscriber_core::add_words(arming& a) noexcept {
+    wait_list& words = a.words;
     for (auto const& s : sources_) {
         if (s->wakes) {
+            if (a.wake != 0) {
+                say_where(*s, a);
+            }
             if (s->bell.prepare()) {
-                armed = true;
-                membarrier = membarrier || s->fences == fence_pair::sleeper;
+                if (a.wake == 0) {
+                    s->sign.forget();
+                }
+                a.armed = true;
+                a.membarrier = a.membarrier || s->fences == fence_pair::sleeper;
             }
             words.add_data(s->bell.rung_word());
         } else {
@@ -44,7 +63,6 @@ bool subscriber_core::add_words(wait_list& words, bool& membarrier) noexcept {
     } else {
         words.add(epoch);
     }
-    return armed;
 }
 
 /// After a sleep: wakes the others that wait for a death (the kernel wakes one), and asks for

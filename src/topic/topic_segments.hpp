@@ -42,6 +42,9 @@ struct topic_segments {
     std::uint32_t& arm() const noexcept {
         return reinterpret_cast<readers_segment*>(readers.data())->arm;
     }
+    std::uint32_t& wake_arm() const noexcept {
+        return reinterpret_cast<readers_segment*>(readers.data())->wake_arm;
+    }
     reader_slot* slots() const noexcept { return slots_of(readers); }
     static reader_slot* slots_of(mapping const& readers) noexcept {
         return reinterpret_cast<reader_slot*>(readers.data() + reader_slots_offset);

@@ -3,11 +3,13 @@
 // is a new registry_layout_version, and a decision.
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_layout.hpp>
+#include <partywall/registry/registry_watch.hpp>
 
 #include "support/scratch_root.hpp"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -58,6 +60,10 @@ std::string registry_of_one_participant_with_one_entry(std::string const& root) 
     entry_info entry = me->add_entry(spec()).value();
     EXPECT_TRUE(me->set_metadata(entry, {{"k", "v"}, {"empty", ""}}));
     EXPECT_TRUE(me->set_health(entry, health::draining));
+    registry_watch watch(me); // it waits through descriptor 1, and the participant's pipe is 2
+    EXPECT_TRUE(watch.fd());
+    EXPECT_TRUE(watch.next(std::chrono::nanoseconds(0)));
+    EXPECT_EQ(watch.next(std::chrono::nanoseconds(0)).error(), registry_errc::timed_out);
     std::ifstream file(root + "/golden/registry", std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -68,14 +74,15 @@ TEST(GoldenRegistry, IsTheseBytes) {
     ASSERT_EQ(bytes.size(), 1376640U);
 
     EXPECT_EQ(take(bytes, 0, 128), "706172747977616c" // magic: "partywal"
-                                   "01000000"         // layout_version
+                                   "02000000"         // layout_version
                                    "01000000"         // kind
-                                   "9943e647934601d9" // layout_fingerprint
+                                   "aa7aeedc8e12d376" // layout_fingerprint
                                    "8001150000000000" // total_bytes
                                        + zeros(96));
     EXPECT_EQ(take(bytes, 128, 8), "0200000000000000"); // next_ticket
     // Joined, added, metadata, health.
     EXPECT_EQ(take(bytes, 256, 4), "04000000"); // epoch
+    EXPECT_EQ(take(bytes, 260, 4), "01000000"); // wake_arm
 
     // participants[0]
     EXPECT_EQ(take(bytes, 384, 8), "0200800100000000"); // owner: ticket 1, ready, sequence 2
@@ -83,6 +90,8 @@ TEST(GoldenRegistry, IsTheseBytes) {
     EXPECT_EQ(take(bytes, 396, 4), "06000000");         // name_bytes
     EXPECT_NE(take(bytes, 400, 8), zeros(8));           // start_time_ns
     EXPECT_EQ(take(bytes, 408, 6), hex_of("pricer"));   // name
+    EXPECT_EQ(take(bytes, 472, 3), "020000");           // wake: the number
+    EXPECT_NE(take(bytes, 475, 5), zeros(5));           // and the generation
 
     // entries[0]
     std::size_t const entry = 65920;
@@ -115,8 +124,8 @@ TEST(GoldenRegistry, IsTheseBytes) {
 }
 
 TEST(GoldenRegistry, NumbersAreThese) {
-    EXPECT_EQ(detail::registry_layout_version, 1U);
-    EXPECT_EQ(detail::registry_layout_fingerprint, 0xd901'4693'47e6'4399U);
+    EXPECT_EQ(detail::registry_layout_version, 2U);
+    EXPECT_EQ(detail::registry_layout_fingerprint, 0x76d3'128e'dcee'7aaaU);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_publisher), 1U);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_subscription), 2U);
     EXPECT_EQ(static_cast<std::uint32_t>(health::starting), 1U);

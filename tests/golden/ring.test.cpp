@@ -5,6 +5,7 @@
 #include <partywall/ring/chunk_pool.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/ring/ring_writer.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <gtest/gtest.h>
 
@@ -137,6 +138,7 @@ TEST(GoldenReaders, AreTheseBytes) {
     readers->constants.slot_count = 3;
     readers->constants.slot_bytes = sizeof(reader_slot);
     readers->arm = 0x31;
+    readers->wake_arm = 0x32;
 
     ring_control control{};
     control.position = 6;
@@ -155,6 +157,7 @@ TEST(GoldenReaders, AreTheseBytes) {
     stays.count_missed(0x42);
     stays.count_sleep();
     stays.count_corrupt();
+    stays.slot().wake = make_wake_word(0x43, 0x44);
     reader_slot* const reservation =
         reader_seat<>::claim(slots, 3, 3, reader_role::reservation, mine);
     reservation->subscription = 0x51;
@@ -163,7 +166,7 @@ TEST(GoldenReaders, AreTheseBytes) {
     reservation->pins[0] = 0x61;
     reservation->pins[7] = 0x62;
     left.leave();
-    EXPECT_EQ(dump(where.bytes), golden("readers_v1.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("readers_v2.hex"));
 }
 
 } // namespace

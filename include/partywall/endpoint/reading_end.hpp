@@ -22,11 +22,14 @@
 #include <partywall/endpoint/payload.hpp>
 #include <partywall/export.hpp>
 #include <partywall/registry/participant_core.hpp>
+#include <partywall/registry/wait_descriptor.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/ring/ring_reader.hpp>
 #include <partywall/wait/bell.hpp>
 #include <partywall/wait/spin_budget.hpp>
+#include <partywall/wait/waitable.hpp>
 #include <partywall/wait/waiting.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <array>
 #include <atomic>
@@ -66,6 +69,7 @@ struct source {
     fence_pair fences = fence_pair::publisher;
     reader_seat<> seat;
     bell_sleeper<> bell;
+    wake_sign<> sign; ///< none where we have no slot
     ring_control const* control = nullptr;
     participant_core::life_view life;
     std::uint64_t ticket = 0;
@@ -110,7 +114,7 @@ struct reading_options {
     memory_options memory = {};
 };
 
-class PARTYWALL_API reading_end {
+class PARTYWALL_API reading_end : public waitable {
   public:
     /// A handle's destructor closes; the last sample destroys.
     struct closer {
@@ -145,7 +149,10 @@ class PARTYWALL_API reading_end {
         spin_.in_vain();
         for (;;) {
             if (receive_errc const e = prepare_sleep(until); e != receive_errc::none) {
-                return error(e);
+                if (e == receive_errc::timed_out && descriptor_ != nullptr) {
+                    t = try_for_descriptor(try_once);
+                }
+                return t.error == receive_errc::empty ? error(e) : t;
             }
             t = try_once();
             if (t.error != receive_errc::empty) {
@@ -163,6 +170,26 @@ class PARTYWALL_API reading_end {
             }
         }
     }
+
+    /// try_once(), and where that finds nothing, makes sure that the descriptor, if there is one,
+    /// becomes readable when there is something.
+    template <class TryOnce>
+    [[gnu::always_inline]] taken try_for_descriptor(TryOnce try_once) noexcept {
+        taken t = try_once();
+        if (t.error == receive_errc::empty && descriptor_ != nullptr) [[unlikely]] {
+            for (int round = 0; round < arming_rounds_max && rearm(); ++round) {
+                t = try_once();
+                if (t.error != receive_errc::empty) {
+                    break;
+                }
+            }
+            end_arming(t.error == receive_errc::empty);
+        }
+        return t;
+    }
+    /// See fd() of the handles.
+    result<int, failure<descriptor_errc>> descriptor() noexcept;
+    bool has_descriptor() const noexcept { return descriptor_ != nullptr; }
 
     /// Keeps an event that a call without room for it ran into: a later call that finds nothing
     /// to take reports it.
@@ -198,6 +225,7 @@ class PARTYWALL_API reading_end {
     /// How often one call looks again because something has changed: others could go on changing
     /// things for ever.
     static constexpr std::uint32_t rounds_max = 64;
+    static constexpr int arming_rounds_max = 8;
     struct hold_slot {
         source* from = nullptr;
         std::uint64_t position = 0;
@@ -234,9 +262,10 @@ class PARTYWALL_API reading_end {
     virtual bool report(taken&) noexcept { return false; }
     /// Now is the time for what can wait: the caller waits anyway.
     virtual void catch_up() noexcept = 0;
-    /// The words that end a sleep, armed; true: a heavy fence is due, and `membarrier` which.
-    virtual bool add_words(wait_list& words, bool& membarrier) noexcept = 0;
-    virtual void after_sleep() noexcept = 0;
+    /// Arms the bells, and adds the words that end a sleep.
+    virtual void add_words(arming& a) noexcept = 0;
+    /// Whether what happens in the registry matters.
+    virtual bool follows_registry() const noexcept = 0;
 
     static taken error(receive_errc e) noexcept {
         taken t;
@@ -374,6 +403,11 @@ class PARTYWALL_API reading_end {
     void jump(source& s) noexcept;
     settled finish(source& s, taken& event) noexcept;
     void sweep_detached() noexcept;
+    void arm(arming& a) noexcept final;
+    bool arming_is_stale() const noexcept final { return words_stale_; }
+    bool rearm() noexcept;
+    void end_arming(bool found_nothing) noexcept;
+    void close_descriptor() noexcept;
     receive_errc prepare_sleep(std::uint64_t until_ns) noexcept;
     /// True: somebody woke us.
     bool sleep(std::uint64_t until_ns) noexcept;
@@ -412,6 +446,9 @@ class PARTYWALL_API reading_end {
     std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for
     std::uint64_t sleep_began_ns_ = 0; ///< its preparation did
     spin_budget spin_;
+    std::unique_ptr<wait_descriptor> descriptor_;
+    /// The same for interrupt(), which any thread may call.
+    std::atomic<wait_descriptor const*> interrupted_too_{nullptr};
     std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
     std::uint32_t interrupts_seen_ = 0;
 };

@@ -43,7 +43,8 @@ class reading_handle {
         if (!core_) {
             return closed();
         }
-        return {core_.get(), core_->template try_take<copier>()};
+        return {core_.get(),
+                core_->try_for_descriptor([this] { return core_->template try_take<copier>(); })};
     }
     /// The next message, waiting for it at most `timeout`.
     [[nodiscard]] sample<T> receive(std::chrono::nanoseconds timeout) noexcept {
@@ -108,6 +109,30 @@ class reading_handle {
             core_->interrupt();
         }
     }
+    /// A descriptor for epoll, poll, Asio or libuv: readable (EPOLLIN, POLLIN; level-triggered) when
+    /// there may be something to receive. Made by the first call; it stays the same one, moves with
+    /// the handle, and is closed by close(): leave the event loop first. Only wait for it: nobody
+    /// but the library reads or closes it.
+    ///
+    /// Readable   from the start, and again when a message, a publisher or sender that comes, closes
+    ///            or died, interrupt(), or a sample given back by another thread may concern this
+    ///            handle; and at the end of every slice, 8 ms where the death of somebody attached
+    ///            matters (no descriptor tells of it), else 100 ms. So it may be readable for
+    ///            nothing. Where nobody wakes (wake::never, delivery::looking), slices are 1 ms.
+    /// Drained by the call of try_receive(), receive(), receive_batch() or a loop that finds nothing:
+    ///            so call until nothing is there, or stop sooner and come back: it stays readable.
+    ///            Many messages are one readiness. A blocking call leaves it readable.
+    /// Cost       three descriptors and a file in the domain's directory. Writers make four system
+    ///            calls for the first message after the handle was drained, and none otherwise.
+    /// Threads    one at a time, as the handle; the thread that polls may be another one.
+    /// Fork       the child must not poll its copy: what it took would be the parent's.
+    /// Errors     see descriptor_errc
+    [[nodiscard]] result<int, failure<descriptor_errc>> fd() noexcept {
+        if (!core_) {
+            return detail::no_descriptor_of_closed();
+        }
+        return core_->descriptor();
+    }
     /// Also done by the destructor. Samples that are held stay valid.
     void close() noexcept { core_.reset(); }
     /// Messages taken, and messages missed, in total.
@@ -122,7 +147,8 @@ class reading_handle {
         if (!core_) {
             return closed();
         }
-        detail::taken const t = core_->template try_take<copier>();
+        detail::taken const t =
+            core_->try_for_descriptor([this] { return core_->template try_take<copier>(); });
         if (t.error != receive_errc::none) {
             core_->postpone(t);
         }

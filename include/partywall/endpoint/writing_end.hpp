@@ -78,7 +78,7 @@ class PARTYWALL_API writing_end {
                                std::memory_order_relaxed);
         }
         if (rings_ && bell_.ring_if_armed()) [[unlikely]] {
-            count_wake();
+            rang();
         }
     }
 
@@ -151,6 +151,8 @@ class PARTYWALL_API writing_end {
     /// Whose life matters to a wait for this laggard, 0 for nobody's; may add words of its own.
     virtual std::uint64_t life_of_laggard(gate<>::laggard const& held_by,
                                           wait_list& words) noexcept = 0;
+    /// The bell was rung: writes to the pipes of those who wait through descriptors.
+    virtual void wake_descriptors() noexcept = 0;
 
     // Read for every message.
     os::fork_mark mark_ = os::fork_mark::current();
@@ -174,7 +176,7 @@ class PARTYWALL_API writing_end {
   private:
     [[gnu::noinline]] void put_with_pool(std::byte const* message, std::uint64_t bytes) noexcept;
     void commit_with_pool(std::uint64_t bytes) noexcept;
-    [[gnu::noinline, gnu::cold]] void count_wake() noexcept;
+    [[gnu::noinline, gnu::cold]] void rang() noexcept;
     [[gnu::noinline]] send_errc make_room(std::uint64_t wait_ns) noexcept;
     [[gnu::noinline]] bool find_room() noexcept;
     bool ask_laggards(gate<>::laggard& held_by) noexcept;

@@ -9,7 +9,7 @@
 //        | lanes_constants: geometry of every lane, type; written before the |
 //        | file has a name, never again                                      |
 //    256 +-------------------------------------------------------------------+
-//        | arm u32 | closed u32 | counters                  (receiver only)  |
+//        | arm u32 | closed u32 | wake u64 | counters       (receiver only)  |
 //    384 +-------------------------------------------------------------------+
 //        | rung u32 | arrivals u32                 (fetch_add by any sender) |
 //    512 +-------------------------------------------------------------------+
@@ -71,9 +71,9 @@ static_assert(sizeof(lanes_constants) == 128 && std::is_trivially_copyable_v<lan
 
 /// Words that only the receiver writes.
 struct inbox_control {
-    std::uint32_t arm;    ///< the bell's; incremented when the receiver goes to sleep
-    std::uint32_t closed; ///< 1: the receiver has closed in good order, and takes nothing more
-    std::uint64_t reserved_1;
+    std::uint32_t arm;      ///< the bell's; incremented when the receiver goes to sleep
+    std::uint32_t closed;   ///< 1: the receiver has closed in good order, and takes nothing more
+    std::uint64_t wake;     ///< while it waits through a descriptor: which one (wait/wake_word.hpp)
     std::uint64_t received; ///< messages taken, of all senders there ever were
     std::uint64_t missed;   ///< messages that were overwritten in drop_oldest lanes
     std::uint64_t lanes_freed;
@@ -141,6 +141,7 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         offsetof(lanes_constants, pool),
                         offsetof(inbox_control, arm),
                         offsetof(inbox_control, closed),
+                        offsetof(inbox_control, wake),
                         offsetof(inbox_control, received),
                         offsetof(inbox_control, missed),
                         offsetof(inbox_control, lanes_freed),

@@ -161,7 +161,8 @@ class PARTYWALL_API receiver_core final : public reading_end {
     void give_back(source& s) noexcept override;
     void let_go() noexcept override;
     void catch_up() noexcept override;
-    bool add_words(wait_list& words, bool& membarrier) noexcept override;
+    void add_words(arming& a) noexcept override;
+    bool follows_registry() const noexcept override { return false; }
     void after_sleep() noexcept override;
 
     bool look_at_lane(std::uint32_t lane);
@@ -195,6 +196,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
     bool closing_ = false;
     std::uint32_t waiting_for_proof_ = 0;
     bell_sleeper<> bell_;
+    wake_sign<> sign_;
     bool wakes_ = true;
     std::vector<lane_state> lanes_;
     std::vector<std::uint64_t> hints_seen_;    ///< those that were looked after, eight to a word

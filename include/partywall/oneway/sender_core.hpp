@@ -10,6 +10,7 @@
 #include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/oneway/oneway_options.hpp>
 #include <partywall/os/robust_word.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -83,7 +84,10 @@ class PARTYWALL_API sender_core final : public writing_end {
     send_errc in_vain() noexcept override;
     std::uint64_t life_of_laggard(gate<>::laggard const& held_by,
                                   wait_list& words) noexcept override;
+    void wake_descriptors() noexcept override;
+    void say_arrival() noexcept;
 
+    wake_memory<> wake_seen_;
     inbox_control const* inbox_ = nullptr; ///< nullptr: not attached
     participant_core::life_view life_;
     send_errc not_attached_ = send_errc::no_receiver;

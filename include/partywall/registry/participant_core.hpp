@@ -42,6 +42,7 @@
 namespace partywall::inline v0::detail {
 
 class participant_core;
+class wait_descriptor;
 
 /// What recovery has to ask the rooms above, because only they know what is inside the segments.
 /// Called without any lock held, by any thread that recovers, at the same time by several
@@ -128,6 +129,20 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     void bump_epoch() noexcept;
     /// True when somebody removed or replaced the registry file: nobody will ever meet us here.
     bool domain_gone() const noexcept;
+
+    // ---- waiting through descriptors (wait_descriptor) ---------------------------------------
+
+    /// `who` is kicked by kick_waiters(). With `registry` the answer is a descriptor, of a pipe
+    /// that all of this participant share, which is readable when an armed registry has changed.
+    /// Negative: an errno value.
+    int add_waiter(wait_descriptor& who, bool registry) noexcept;
+    void remove_waiter(wait_descriptor& who) noexcept;
+    /// From now on a change of the registry makes that pipe readable. `news`: it was found so by
+    /// `who`; the others are kicked before it is drained. `anew`: say it again, even if nobody seems
+    /// to have been told. A seq_cst fence is due afterwards.
+    void arm_registry(wait_descriptor& who, bool news, bool anew) noexcept;
+    /// Makes the descriptors of this process readable.
+    void kick_waiters() noexcept;
 
     // ---- life and death --------------------------------------------------------------------
 

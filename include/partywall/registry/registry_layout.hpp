@@ -8,6 +8,8 @@
 //          | next_ticket u64                                           | fetch_add by joiners
 //      256 +-----------------------------------------------------------+
 //          | epoch u32                                                 | fetch_add after any change
+//          | wake_arm u32                                              | fetch_add by who waits
+//          |                                                           |   through a descriptor
 //      384 +-----------------------------------------------------------+
 //          | participants: 512 slots of 128 bytes                      | each by its owner
 //    65920 +-----------------------------------------------------------+
@@ -19,9 +21,9 @@
 //    8 | pid u32 | name_bytes u32               8 | health u32 | reserved u32
 //   16 | start_time_ns u64                     16 | metadata_version u64
 //   24 | name, 64 bytes                        24 | record, 392 bytes: constant while ready
-//   88 | reserved                             416 | metadata 0: bytes u64, 400 bytes
-//  128                                        824 | metadata 1: bytes u64, 400 bytes
-//                                            1232 | reserved
+//   88 | wake u64: the owner's wake word      416 | metadata 0: bytes u64, 400 bytes
+//   96 | reserved                             824 | metadata 1: bytes u64, 400 bytes
+//  128                                       1232 | reserved
 //                                            1280
 //
 // The life locks are on this file too: the participant with ticket t holds the lock on byte t,
@@ -33,6 +35,7 @@
 //   next_ticket   a ticket: 10^12 are there
 //   epoch         a wake-up: watchers look again at least every 100 ms, and the recovery of the
 //                 killed process bumps the epoch
+//   wake_arm      a look at the wake words: each is found at the next look
 //   owner words   nothing: the word says whose the slot is, and recovery goes on from there
 #pragma once
 
@@ -45,7 +48,7 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t registry_layout_version = 1;
+inline constexpr std::uint32_t registry_layout_version = 2;
 
 /// Everything up to the name is a number; the name is not terminated.
 struct participant_record {
@@ -58,7 +61,8 @@ struct participant_record {
 struct participant_slot {
     std::uint64_t owner;
     participant_record record; // written while filling; constant while ready
-    std::uint64_t reserved[5];
+    std::uint64_t wake;        // by the owner, while ready: see wait/wake_word.hpp
+    std::uint64_t reserved[4];
 };
 
 struct entry_record {
@@ -102,12 +106,14 @@ struct registry_layout {
     segment_header header;
     alignas(spacing_bytes) std::uint64_t next_ticket;
     alignas(spacing_bytes) std::uint32_t epoch;
+    std::uint32_t wake_arm;
     alignas(spacing_bytes) participant_slot participants[participants_max];
     entry_slot entries[entries_max];
 };
 
 static_assert(sizeof(participant_record) == 80 && sizeof(participant_slot) == spacing_bytes);
 static_assert(offsetof(participant_slot, record) == 8);
+static_assert(offsetof(participant_slot, wake) == 88);
 static_assert(sizeof(entry_record) == 392 && sizeof(metadata_area) == 408);
 static_assert(offsetof(entry_record, name) == 72 && offsetof(entry_record, type_name) == 272);
 static_assert(sizeof(entry_slot) == 1280 && sizeof(entry_slot) % spacing_bytes == 0);
@@ -115,6 +121,7 @@ static_assert(offsetof(entry_slot, health) == 8 && offsetof(entry_slot, metadata
 static_assert(offsetof(entry_slot, record) == 24 && offsetof(entry_slot, meta) == 416);
 static_assert(offsetof(registry_layout, next_ticket) == 128);
 static_assert(offsetof(registry_layout, epoch) == 256);
+static_assert(offsetof(registry_layout, wake_arm) == 260);
 static_assert(offsetof(registry_layout, participants) == 384);
 static_assert(offsetof(registry_layout, entries) == 65920);
 static_assert(sizeof(registry_layout) == 1376640);
@@ -125,8 +132,10 @@ inline constexpr std::uint64_t registry_layout_fingerprint = layout_fingerprint(
     sizeof(registry_layout),
     offsetof(registry_layout, next_ticket),
     offsetof(registry_layout, epoch),
+    offsetof(registry_layout, wake_arm),
     offsetof(registry_layout, participants),
     sizeof(participant_slot),
+    offsetof(participant_slot, wake),
     participants_max,
     offsetof(participant_record, start_time_ns),
     offsetof(participant_record, name),

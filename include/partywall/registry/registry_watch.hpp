@@ -2,6 +2,7 @@
 #pragma once
 
 #include <partywall/export.hpp>
+#include <partywall/registry/descriptor_errc.hpp>
 #include <partywall/registry/domain_snapshot.hpp>
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>
@@ -39,6 +40,13 @@ class PARTYWALL_API registry_watch {
     result<domain_snapshot, failure<registry_errc>>
     next(std::chrono::steady_clock::time_point deadline);
     result<domain_snapshot, failure<registry_errc>> next(std::chrono::nanoseconds timeout);
+
+    /// A descriptor for epoll, poll, Asio or libuv: readable (level-triggered) when next() may have
+    /// something to deliver, from the start on. Drained by the call of next() that finds nothing,
+    /// be it with a time-out of 0. Its slices, at the end of which it is readable for nothing: 8 ms
+    /// while other participants are there, whose death no descriptor tells of, else 100 ms. For the
+    /// rest see subscriber::fd().
+    result<int, failure<descriptor_errc>> fd();
 
     /// Ends the call of next() that runs now, or else the following one. Async-signal-safe.
     void interrupt() noexcept;

@@ -191,6 +191,7 @@ class reader_seat {
         Atomics::store(slot.missed, std::uint64_t{0}, relaxed);
         Atomics::store(slot.sleeps, std::uint64_t{0}, relaxed);
         Atomics::store(slot.corrupt, std::uint64_t{0}, relaxed);
+        Atomics::store(slot.wake, std::uint64_t{0}, relaxed);
     }
 
     reader_slot* slot_ = nullptr;

@@ -30,7 +30,8 @@ enum class segment_kind : std::uint32_t {
     life = 2,
     ring = 3,
     readers = 4,
-    lanes = 5
+    lanes = 5,
+    wake = 6 ///< no segment but a named pipe without bytes of a layout (wait/wake_pipe.hpp)
 };
 
 /// "partywal" in memory. Read on a machine of the other byte order it is another number.

@@ -41,6 +41,9 @@ class latest {
         if (!core_) {
             return closed();
         }
+        if (core_->has_descriptor()) [[unlikely]] {
+            return get_and_arm();
+        }
         detail::taken t = core_->template try_take_latest<copier>(false);
         while (is_event(t.error)) { // the value outlives its publisher; each has one end
             t = core_->template try_take_latest<copier>(false);
@@ -62,10 +65,31 @@ class latest {
             core_->interrupt();
         }
     }
+    /// As subscriber::fd(). Drained by the call of get() or wait() that finds nothing new.
+    [[nodiscard]] result<int, failure<descriptor_errc>> fd() noexcept {
+        if (!core_) {
+            return detail::no_descriptor_of_closed();
+        }
+        return core_->descriptor();
+    }
     void close() noexcept { core_.reset(); }
     std::uint32_t publisher_count() const noexcept { return core_ ? core_->source_count() : 0; }
 
   private:
+    sample<T> get_and_arm() noexcept {
+        auto const only_new = [this] {
+            detail::taken t;
+            do {
+                t = core_->template try_take_latest<copier>(true);
+            } while (is_event(t.error));
+            return t;
+        };
+        detail::taken t = core_->try_for_descriptor(only_new);
+        if (t.error == receive_errc::empty) {
+            t = core_->again();
+        }
+        return {core_.get(), t};
+    }
     /// What concerns a publisher and not this handle.
     static bool is_event(receive_errc e) noexcept {
         return e == receive_errc::peer_died || e == receive_errc::publisher_closed ||

@@ -8,11 +8,13 @@
 #include <partywall/endpoint/writing_end.hpp>
 #include <partywall/export.hpp>
 #include <partywall/topic/topic_options.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace partywall::inline v0::detail {
 
@@ -53,7 +55,10 @@ class PARTYWALL_API publisher_core final : public writing_end {
     send_errc in_vain() noexcept override;
     std::uint64_t life_of_laggard(gate<>::laggard const& held_by,
                                   wait_list& words) noexcept override;
+    void wake_descriptors() noexcept override;
 
+    std::uint32_t wake_arm_seen_ = 0;
+    std::vector<wake_memory<>> wakes_seen_; ///< of each reader slot
     entry_info entry_;
     mapping ring_map_;
     mapping readers_map_;

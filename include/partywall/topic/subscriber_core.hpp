@@ -79,6 +79,9 @@ class PARTYWALL_API subscriber_core final : public reading_end {
         }
     }
 
+    /// latest: the value that was taken last, once more.
+    taken again() noexcept;
+
     std::string const& refusal() const noexcept { return refusal_; }
     endpoint_errc refusal_code() const noexcept { return refusal_code_; }
     std::string const& topic() const noexcept { return topic_; }
@@ -97,7 +100,6 @@ class PARTYWALL_API subscriber_core final : public reading_end {
     void remember(taken const& t) noexcept;
     void forget() noexcept;
     static void share_pin(hold_slot const& with, hold_slot& h) noexcept;
-    taken again() noexcept;
 
     bool has_news() const noexcept override;
     bool refresh() noexcept override;
@@ -108,7 +110,8 @@ class PARTYWALL_API subscriber_core final : public reading_end {
     void gave_back() noexcept override;
     bool report(taken& event) noexcept override;
     void catch_up() noexcept override;
-    bool add_words(wait_list& words, bool& membarrier) noexcept override;
+    void add_words(arming& a) noexcept override;
+    bool follows_registry() const noexcept override { return true; }
     void after_sleep() noexcept override;
 
     bool somebody_left() const noexcept;

@@ -134,10 +134,18 @@ class bell_sleeper {
         }
         expected_ = rung;
         armed_ = true;
-        // relaxed: ordered before the re-check by the heavy fence.
-        Atomics::fetch_add(*arm_, std::uint32_t{1}, std::memory_order_relaxed);
+        // release: pairs with the acquire fence in wake_look; who sees the bell armed sees what was
+        // said before. Ordered before the re-check by the heavy fence.
+        Atomics::fetch_add(*arm_, std::uint32_t{1}, std::memory_order_release);
         return true;
     }
+    /// Whether it is armed, and was not rung since.
+    bool waits() const noexcept {
+        // relaxed: a ring that is missed here is found by whoever looks next.
+        return armed_ && Atomics::load(*rung_, std::memory_order_relaxed) == expected_;
+    }
+    /// prepare() will arm again, although nobody has rung.
+    void disarm() noexcept { armed_ = false; }
 
     os::futex_word rung_word() const noexcept { return {rung_, expected_, true}; }
 

@@ -46,10 +46,16 @@ inline void spin_pause() noexcept {
 /// The first word must be the handle's own interrupt word.
 class wait_list {
   public:
+    /// For a sleep through a descriptor, which needs no words: says only how long a slice is.
+    static wait_list of_descriptor() noexcept {
+        wait_list list;
+        list.keeps_words_ = false;
+        return list;
+    }
     /// A word whose change brings data.
     bool add_data(os::futex_word const& word) noexcept {
         data_words_ += 1;
-        if (!add(word)) {
+        if (!keeps_words_ || !add(word)) {
             return false;
         }
         data_index_ = count_ - 1;
@@ -58,6 +64,9 @@ class wait_list {
     /// A word whose change ends the wait otherwise: interrupt, a death, a new peer. What does
     /// not fit is left to the slices.
     bool add(os::futex_word const& word) noexcept {
+        if (!keeps_words_) {
+            return false;
+        }
         if (count_ == words_.size()) {
             overflowed_ = true;
             return false;
@@ -82,6 +91,14 @@ class wait_list {
         return os::futex_wait(words_[data_words_ == 1 ? data_index_ : 0], end);
     }
 
+    /// The slice of a sleep through a descriptor; 0: it has none.
+    std::uint64_t tick_ns() const noexcept {
+        if (!polling_ && os::for_test::slices_are_endless()) [[unlikely]] {
+            return 0;
+        }
+        return polling_ ? slice::polling_ns : peer_ ? slice::peer_ns : slice::idle_ns;
+    }
+
   private:
     std::uint64_t slice_ns() const noexcept {
         if (polling_) {
@@ -100,6 +117,7 @@ class wait_list {
     std::size_t count_ = 0;
     std::size_t data_words_ = 0;
     std::size_t data_index_ = 0;
+    bool keeps_words_ = true;
     bool overflowed_ = false;
     bool polling_ = false;
     bool peer_ = false;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+// What everybody who can be waited for has in common, whoever waits: a call that blocks, a
+// descriptor in somebody's event loop, a wait_set.
+#pragma once
+
+#include <partywall/os/membarrier.hpp>
+#include <partywall/segment/atomics.hpp>
+#include <partywall/wait/waiting.hpp>
+
+#include <cstdint>
+
+namespace partywall::inline v0::detail {
+
+/// One going to sleep: what it collects, and what is due before the re-check.
+struct arming {
+    wait_list& words;
+    /// 0: the sleep is on the words. Otherwise it is through a descriptor, and this says which: to
+    /// be left wherever writers look whom to wake (wake_word.hpp).
+    std::uint64_t wake = 0;
+    bool armed = false;      ///< something was: the re-check needs a fence before it
+    bool membarrier = false; ///< and some writers omit their half of it
+
+    /// The heavy half of the bells' fence pairs. One for everything that was armed.
+    void fence() noexcept {
+        // Pairs with light_fence() in bell_ringer.
+        if (membarrier) {
+            if (!os::heavy_fence()) {
+                words.cannot_rely_on_wakes();
+            }
+        } else if (armed || wake != 0) {
+            std_atomics::fence(std::memory_order_seq_cst);
+        }
+    }
+};
+
+/// Callers   the thread that uses the object that this is of; none in a forked child.
+/// Progress  nothing here waits.
+class waitable {
+  public:
+    waitable(waitable const&) = delete;
+    waitable& operator=(waitable const&) = delete;
+
+    /// Arms whatever ends a sleep, and adds the words. What is armed already stays so.
+    virtual void arm(arming& a) noexcept = 0;
+    /// What was armed is not all any more that should be: arm again before sleeping.
+    virtual bool arming_is_stale() const noexcept = 0;
+    /// A sleep has ended, whatever ended it.
+    virtual void after_sleep() noexcept = 0;
+
+  protected:
+    waitable() = default;
+    ~waitable() = default;
+};
+
+} // namespace partywall::inline v0::detail
