@@ -2,6 +2,7 @@
 // The door: join a domain, and make endpoints.
 #pragma once
 
+#include <partywall/endpoint/wait_set.hpp>
 #include <partywall/export.hpp>
 #include <partywall/oneway/receiver.hpp>
 #include <partywall/oneway/sender.hpp>
@@ -124,6 +125,9 @@ class participant {
     }
     /// Follows changes of the domain.
     registry_watch watch() const { return registry_watch(core_); }
+
+    /// Waits for many things at once. May throw std::bad_alloc, as watch().
+    partywall::wait_set wait_set() const { return partywall::wait_set(core_); }
 
     /// Removes what dead participants left, now. Never needed for correctness: joining and waiting
     /// do it too.

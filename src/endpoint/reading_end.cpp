@@ -50,6 +50,7 @@ void reading_end::close() noexcept {
         enter();
         let_go();
         close_descriptor();
+        leave_set();
     }
     user_.store(nullptr, std::memory_order_relaxed);
     closed_holds_ = mask_of(options_.samples_held_max) & ~free_holds_;

@@ -73,6 +73,35 @@ bool reading_end::interrupted() noexcept {
     return true;
 }
 
+bool reading_end::any_ready() const noexcept {
+    return !postponed_.empty() || std::any_of(sources_.begin(), sources_.end(), [](auto const& s) {
+        cell_state const state = s->reader.look();
+        return state == cell_state::ready || state == cell_state::lapped;
+    });
+}
+
+bool reading_end::glance() noexcept { return any_ready() || (has_news() && look()); }
+
+/// An end that it comes upon is kept for the call that can report it.
+bool reading_end::look() noexcept {
+    enter();
+    taken event;
+    event.error = receive_errc::empty;
+    for (std::uint32_t round = 0; !any_ready(); ++round) {
+        bool const again = look_around(event, round < rounds_max);
+        follow_sources();
+        if (again) {
+            continue;
+        }
+        if (event.error == receive_errc::empty) {
+            return any_ready();
+        }
+        postpone(event); // whatever is not kept is said again by the next call
+        return true;
+    }
+    return true;
+}
+
 /// For whoever waits: this handle's own call, its descriptor, or a set that it is in.
 void reading_end::arm(arming& a) noexcept {
     if (descriptor_ != nullptr && wake_number(a.wake) != descriptor_->number()) {
@@ -103,20 +132,29 @@ receive_errc reading_end::prepare_sleep(std::uint64_t until_ns) noexcept {
     wait_list& words = *words_;
     words = wait_list();
     words.add({&futex_of(interrupts_), interrupts_seen_, false});
-    // acquire: pairs with the release in kick_sleepers(). Loaded before the re-check collects.
-    words.add({&futex_of(kicks()), kicks().load(std::memory_order_acquire), false});
+    add_kicks(words);
     arming a{words};
     arm(a);
     a.fence();
     return receive_errc::none;
 }
 
+bool park_counted(wait_list& words, std::uint64_t until_ns) noexcept {
+    sleepers().fetch_add(1, std::memory_order_seq_cst); // pairs with kick_sleepers()
+    bool const woken = words.park(until_ns) == os::futex_result::woken;
+    sleepers().fetch_sub(1, std::memory_order_relaxed); // too late is a superfluous wake
+    return woken;
+}
+
+void add_kicks(wait_list& words) noexcept {
+    // acquire: pairs with the release in kick_sleepers(). Loaded before the re-check collects.
+    words.add({&futex_of(kicks()), kicks().load(std::memory_order_acquire), false});
+}
+
 bool reading_end::sleep(std::uint64_t until_ns) noexcept {
     bool woken = false;
     if (!words_stale_) { // the re-check may have let sources go, or found new ones
-        sleepers().fetch_add(1, std::memory_order_seq_cst); // pairs with kick_sleepers()
-        woken = words_->park(until_ns) == os::futex_result::woken;
-        sleepers().fetch_sub(1, std::memory_order_relaxed); // too late is a superfluous wake
+        woken = park_counted(*words_, until_ns);
     }
     after_sleep();
     return woken;
@@ -151,7 +189,8 @@ void reading_end::close_descriptor() noexcept {
 }
 
 /// True: look again, for it was not armed and is now.
-bool reading_end::rearm() noexcept { return descriptor_->rearm(*this, *words_); }
+/// The members of a set are waited for by the set, and have been made readable by it.
+bool reading_end::rearm() noexcept { return !is_in_a_set() && descriptor_->rearm(*this, *words_); }
 
 void reading_end::end_arming(bool found_nothing) noexcept {
     if (!found_nothing || words_stale_) {

@@ -14,7 +14,11 @@ namespace partywall::inline v0::detail {
 /// in this process wake and look, which is rare and cheap.
 std::atomic<std::uint32_t>& kicks() noexcept;
 void kick_sleepers() noexcept;
-/// Reading ends of this process that have a descriptor.
+/// Adds the word of kick_sleepers(), which must know of who sleeps on it.
+void add_kicks(wait_list& words) noexcept;
+/// True: somebody woke us.
+bool park_counted(wait_list& words, std::uint64_t until_ns) noexcept;
+/// Who in this process waits through a descriptor, and must hear of a kick.
 std::atomic<std::uint32_t>& ends_with_descriptors() noexcept;
 
 /// There is a sign that a writer has ended: its death, or that its entry is gone. One that

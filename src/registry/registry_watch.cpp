@@ -10,6 +10,7 @@
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/wait_descriptor.hpp>
 #include <partywall/wait/waitable.hpp>
+#include <partywall/wait/wake_word.hpp>
 
 #include <algorithm>
 #include <array>
@@ -59,6 +60,9 @@ struct registry_watch::state final : detail::waitable {
     /// One sleep.
     void sleep(std::uint32_t epoch, std::uint64_t until_ns);
 
+    bool glance() noexcept override;
+    bool look() noexcept override;
+    participant_core const& belongs_to() const noexcept override { return *participant; }
     void arm(detail::arming& a) noexcept override;
     bool arming_is_stale() const noexcept override { return false; }
     void after_sleep() noexcept override {}
@@ -129,6 +133,8 @@ void registry_watch::interrupt() noexcept {
     }
 }
 
+detail::waitable* registry_watch::to_be_waited_for() noexcept { return state_.get(); }
+
 result<int, failure<descriptor_errc>> registry_watch::fd() {
     return state_ ? state_->fd() : detail::no_descriptor_of_closed();
 }
@@ -184,7 +190,7 @@ result<domain_snapshot, watch_failure> registry_watch::state::next(std::uint64_t
             return all;
         }
         if (os::monotonic_ns() >= until_ns) {
-            if (descriptor && descriptor->rearm(*this, words)) {
+            if (descriptor && !is_in_a_set() && descriptor->rearm(*this, words)) {
                 if (++armings < armings_max) {
                     continue;
                 }
@@ -277,12 +283,27 @@ void registry_watch::state::sleep(std::uint32_t epoch, std::uint64_t until_ns) {
     os::futex_wait_any({sleep_on.data(), count}, std::min(until_ns, slice_end));
 }
 
-/// For the descriptor: no words, and what they would tell is looked for once per slice. The look
-/// for a change comes after this, in next().
+bool registry_watch::state::glance() noexcept {
+    // Acquire: pairs with the release in bump_epoch().
+    return !delivered ||
+           std_atomics::load(participant->epoch_word(), std::memory_order_acquire) != sequence;
+}
+
+/// A change whose maker did not come to telling shows in the digest.
+bool registry_watch::state::look() noexcept {
+    return glance() || participant->digest() != digest || participant->domain_gone();
+}
+
+/// For a descriptor, which has no words, or a set. What no word tells is looked for once per slice.
 void registry_watch::state::arm(detail::arming& a) noexcept {
+    if (descriptor && detail::wake_number(a.wake) != descriptor->number()) {
+        descriptor->disturb(); // a set waits
+    }
+    participant->keep_notice();
+    a.words.add_data({&participant->epoch_word(), sequence, true});
     try {
-        outlook const o = tend([](os::futex_word const&) { return false; });
-        if (!lives.empty()) {
+        outlook const o = tend([&](os::futex_word const& word) { return a.words.add(word); });
+        if (o.slice_ns <= blind_slice_ns) {
             a.words.peer_death_matters();
         }
         if (o.slice_ns < blind_slice_ns) {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <poll.h>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -38,6 +39,8 @@ namespace {
 constexpr std::uint64_t pipe_tag = 0;
 constexpr std::uint64_t timer_tag = 1;
 constexpr std::uint64_t registry_tag = 2;
+/// Of no period that is ever asked for.
+constexpr std::uint64_t no_tick = ~std::uint64_t{0};
 
 descriptor_errc code_of(int error) noexcept {
     switch (error) {
@@ -142,19 +145,77 @@ int wait_descriptor::watch(int fd, std::uint32_t events, std::uint64_t tag) noex
 }
 
 wait_descriptor::seen wait_descriptor::look() noexcept {
-    std::array<epoll_event, 3> events;
+    std::array<epoll_event, 3> few;
+    epoll_event* events = few.data();
+    std::size_t room = few.size();
+    if (watched_ != 0) {
+        events = reinterpret_cast<epoll_event*>(events_.data());
+        room += watched_;
+    }
     int count = 0;
     do {
-        count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+        count = ::epoll_wait(epoll_.get(), events, static_cast<int>(room), 0);
     } while (count < 0 && errno == EINTR);
     seen what;
+    others_.clear();
     for (int i = 0; i < count; ++i) {
-        std::uint64_t const tag = events[static_cast<std::size_t>(i)].data.u64;
+        std::uint64_t const tag = events[i].data.u64;
         what.pipe = what.pipe || tag == pipe_tag;
         what.timer = what.timer || tag == timer_tag;
         what.registry = what.registry || tag == registry_tag;
+        if (tag >= first_tag) {
+            others_.push_back({tag, events[i].events}); // there is room: reserved
+        }
     }
     return what;
+}
+
+int wait_descriptor::watch_other(int fd, std::uint32_t events, std::uint64_t tag) noexcept {
+    try {
+        others_.reserve(watched_ + 1);
+        events_.resize((watched_ + 4) * sizeof(epoll_event));
+    } catch (...) {
+        return ENOMEM;
+    }
+    int const error = watch(fd, events, tag);
+    watched_ += error == 0 ? 1 : 0;
+    return error;
+}
+
+void wait_descriptor::unwatch_other(int fd) noexcept {
+    // It fails where the application has closed it, which took it out.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    watched_ -= 1;
+}
+
+std::span<wait_descriptor::other const> wait_descriptor::look_at_others() noexcept {
+    others_.clear();
+    if (watched_ != 0) {
+        (void)look();
+    }
+    return others_;
+}
+
+void wait_descriptor::wait_until(std::uint64_t until_ns) noexcept {
+    std::uint64_t const now = os::monotonic_ns();
+    timespec const left = os::to_timespec(until_ns > now ? until_ns - now : 0);
+    pollfd one{epoll_.get(), POLLIN, 0};
+    bool const for_ever = until_ns == ~std::uint64_t{0};
+    (void)::ppoll(&one, 1, for_ever ? nullptr : &left, nullptr); // a signal: look again
+}
+
+void wait_descriptor::readable_at(std::uint64_t time_ns) noexcept {
+    std::uint64_t const now = os::monotonic_ns();
+    std::uint64_t const in = time_ns > now ? time_ns - now : 1;
+    if (tick_ns_ != 0 && tick_ns_ <= in) {
+        return;
+    }
+    itimerspec spec{};
+    spec.it_value = os::to_timespec(in);
+    spec.it_interval = os::to_timespec(tick_ns_);
+    if (::timerfd_settime(timer_.get(), 0, &spec, nullptr) == 0) {
+        tick_ns_ = no_tick; // to be set anew by the next arming
+    }
 }
 
 void wait_descriptor::drain(seen const& what) noexcept {

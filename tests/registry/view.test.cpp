@@ -72,7 +72,7 @@ TEST(RegistryView, RefusesARegistryOfAnotherLayout) {
         std::fstream file(root.path() + "/d/registry",
                           std::ios::in | std::ios::out | std::ios::binary);
         file.seekp(8);
-        file.put(2);
+        file.put(1);
     }
     auto const refused = registry_view::open(place(root.path()));
     ASSERT_FALSE(refused);

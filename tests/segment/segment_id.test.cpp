@@ -21,6 +21,8 @@ TEST(SegmentId, NamesAreDerivedAndCanBeReadBack) {
              pair{{segment_kind::life, ticket_max, 0}, "life.1099511627775"},
              pair{{segment_kind::ring, 7, 1}, "ring.7.1"},
              pair{{segment_kind::ring, 10, u64_max}, "ring.10.18446744073709551615"},
+             pair{{segment_kind::lanes, 7, 2}, "lanes.7.2"},
+             pair{{segment_kind::wake, 7, 3}, "wake.7.3"},
              pair{{segment_kind::readers, ticket_max, u64_max},
                   "readers.1099511627775.18446744073709551615"},
          }) {

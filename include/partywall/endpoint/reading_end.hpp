@@ -260,6 +260,8 @@ class PARTYWALL_API reading_end : public waitable {
     virtual void gave_back() noexcept {}
     /// An event of its own to report when there is no message.
     virtual bool report(taken&) noexcept { return false; }
+    /// After look_around().
+    virtual void follow_sources() noexcept {}
     /// Now is the time for what can wait: the caller waits anyway.
     virtual void catch_up() noexcept = 0;
     /// Arms the bells, and adds the words that end a sleep.
@@ -403,8 +405,12 @@ class PARTYWALL_API reading_end : public waitable {
     void jump(source& s) noexcept;
     settled finish(source& s, taken& event) noexcept;
     void sweep_detached() noexcept;
+    bool glance() noexcept final;
+    bool look() noexcept final;
+    participant_core const& belongs_to() const noexcept final { return *participant_; }
     void arm(arming& a) noexcept final;
     bool arming_is_stale() const noexcept final { return words_stale_; }
+    bool any_ready() const noexcept;
     bool rearm() noexcept;
     void end_arming(bool found_nothing) noexcept;
     void close_descriptor() noexcept;

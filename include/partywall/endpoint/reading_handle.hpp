@@ -142,6 +142,8 @@ class reading_handle {
     memory_report memory() const noexcept { return core_ ? core_->memory() : memory_report(); }
 
   private:
+    friend struct detail::wait_access;
+    detail::waitable* to_be_waited_for() noexcept { return core_.get(); }
     /// For loops that end where there is nothing and cannot say why.
     sample<T> next_of_several() noexcept {
         if (!core_) {

@@ -160,6 +160,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
     void source_ended(source& s) noexcept override;
     void give_back(source& s) noexcept override;
     void let_go() noexcept override;
+    void follow_sources() noexcept override { follow(); }
     void catch_up() noexcept override;
     void add_words(arming& a) noexcept override;
     bool follows_registry() const noexcept override { return false; }

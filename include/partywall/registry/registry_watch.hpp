@@ -14,6 +14,8 @@ namespace partywall::inline v0 {
 
 namespace detail {
 class participant_core;
+class waitable;
+struct wait_access;
 }
 
 /// Waits for changes of a domain: who is there, which endpoints, in which health.
@@ -52,6 +54,8 @@ class PARTYWALL_API registry_watch {
     void interrupt() noexcept;
 
   private:
+    friend struct detail::wait_access;
+    detail::waitable* to_be_waited_for() noexcept;
     struct state;
     std::unique_ptr<state> state_;
 };

@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace partywall::inline v0::detail {
 
@@ -65,12 +66,30 @@ class wait_descriptor {
             pipe_.kick();
         }
     }
+    /// The same where nobody but the owner polls, who looks before he does.
+    void disarm() noexcept { armed_ = false; }
     /// Readable, by another thread or from a signal handler, whatever the state.
     void kick() const noexcept { pipe_.kick(); }
 
-  private:
-    friend class participant_core;
+    // ---- for wait_set ----
 
+    /// Readiness of another descriptor, which counts as well.
+    struct other {
+        std::uint64_t tag;
+        std::uint32_t events;
+    };
+    /// `tag` from first_tag up; `events` as of epoll. 0 or an errno value.
+    static constexpr std::uint64_t first_tag = 16;
+    PARTYWALL_API int watch_other(int fd, std::uint32_t events, std::uint64_t tag) noexcept;
+    PARTYWALL_API void unwatch_other(int fd) noexcept;
+    /// Those that are ready now.
+    PARTYWALL_API std::span<other const> look_at_others() noexcept;
+    /// Waits until it is readable, or the time.
+    PARTYWALL_API void wait_until(std::uint64_t until_ns) noexcept;
+    /// After rearm(): readable at this time, too.
+    PARTYWALL_API void readable_at(std::uint64_t time_ns) noexcept;
+
+  private:
     struct seen {
         bool pipe = false;
         bool timer = false;
@@ -90,6 +109,9 @@ class wait_descriptor {
     os::unique_fd timer_;
     wake_pipe pipe_;
     std::uint64_t tick_ns_ = 0;
+    std::vector<other> others_;     ///< as of the last look
+    std::vector<std::byte> events_; ///< memory for the kernel's answer
+    std::size_t watched_ = 0;       ///< other descriptors
     bool follows_registry_ = false;
     bool armed_ = false;
 };

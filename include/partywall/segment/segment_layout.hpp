@@ -31,7 +31,7 @@ enum class segment_kind : std::uint32_t {
     ring = 3,
     readers = 4,
     lanes = 5,
-    wake = 6 ///< no segment but a named pipe without bytes of a layout (wait/wake_pipe.hpp)
+    wake = 64 ///< no segment, and in no header: a named pipe (wait/wake_pipe.hpp)
 };
 
 /// "partywal" in memory. Read on a machine of the other byte order it is another number.

@@ -76,6 +76,8 @@ class latest {
     std::uint32_t publisher_count() const noexcept { return core_ ? core_->source_count() : 0; }
 
   private:
+    friend struct detail::wait_access;
+    detail::waitable* to_be_waited_for() noexcept { return core_.get(); }
     sample<T> get_and_arm() noexcept {
         auto const only_new = [this] {
             detail::taken t;

@@ -33,12 +33,25 @@ struct arming {
     }
 };
 
+class participant_core;
+class waitable;
+
+/// A waitable's place in a set. The set owns it; whoever goes first tells the other.
+struct set_place {
+    waitable* what = nullptr; ///< nullptr: it is gone
+};
+
 /// Callers   the thread that uses the object that this is of; none in a forked child.
 /// Progress  nothing here waits.
 class waitable {
   public:
     waitable(waitable const&) = delete;
     waitable& operator=(waitable const&) = delete;
+
+    /// Whether something is there to be taken: a load or two per source. May miss what is no message.
+    virtual bool glance() noexcept = 0;
+    /// Whether a call that does not wait has something to say, be it an end or an error.
+    virtual bool look() noexcept = 0;
 
     /// Arms whatever ends a sleep, and adds the words. What is armed already stays so.
     virtual void arm(arming& a) noexcept = 0;
@@ -47,9 +60,35 @@ class waitable {
     /// A sleep has ended, whatever ended it.
     virtual void after_sleep() noexcept = 0;
 
+    /// Through whose slots it says that it waits.
+    virtual participant_core const& belongs_to() const noexcept = 0;
+
+    bool is_in_a_set() const noexcept { return place_ != nullptr; }
+    void enter_set(set_place& place) noexcept {
+        place.what = this;
+        place_ = &place;
+    }
+    void leave_set() noexcept {
+        if (place_ != nullptr) {
+            place_->what = nullptr;
+            place_ = nullptr;
+        }
+    }
+
   protected:
     waitable() = default;
-    ~waitable() = default;
+    ~waitable() { leave_set(); }
+
+  private:
+    set_place* place_ = nullptr;
+};
+
+/// How a wait_set gets at what is behind a handle; nullptr: the handle was closed.
+struct wait_access {
+    template <class Handle>
+    static waitable* of(Handle& handle) noexcept {
+        return handle.to_be_waited_for();
+    }
 };
 
 } // namespace partywall::inline v0::detail

@@ -91,6 +91,10 @@ class wait_list {
         return os::futex_wait(words_[data_words_ == 1 ? data_index_ : 0], end);
     }
 
+    /// There is more to wait for than a sleep on these words would see at once.
+    bool wants_descriptor() const noexcept {
+        return overflowed_ || (data_words_ > 1 && !os::have_futex_waitv());
+    }
     /// The slice of a sleep through a descriptor; 0: it has none.
     std::uint64_t tick_ns() const noexcept {
         if (!polling_ && os::for_test::slices_are_endless()) [[unlikely]] {
