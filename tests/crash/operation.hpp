@@ -119,6 +119,7 @@ std::vector<operation> whole_lives();
 std::vector<operation> large_operations(std::vector<operation> const& others);
 std::vector<operation> inbox_operations();
 std::vector<operation> post_operations();
+std::vector<operation> waiting_operations();
 std::vector<operation> letter_operations();
 
 } // namespace partywall::test

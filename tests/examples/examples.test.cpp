@@ -64,6 +64,16 @@ TEST_F(Examples, RegistryWatchSeesAServiceComeAndGo) {
     run_pair("06_registry_watch_watcher", "06_registry_watch_service");
 }
 
+TEST_F(Examples, EventLoopsServeTwoHandlesInOneThread) {
+    run_pair("12_event_loop_epoll", "12_event_loop_market");
+    run_pair("12_event_loop_market", "12_event_loop_wait_set");
+}
+#if PARTYWALL_TEST_ASIO
+TEST_F(Examples, EventLoopOfAsioServesTwoHandlesInOneThread) {
+    run_pair("12_event_loop_asio", "12_event_loop_market");
+}
+#endif
+
 TEST_F(Examples, HistoryIsThereForALatecomer) {
     program station("04_history_station", {}, root);
     station.expect("100 headlines are out");

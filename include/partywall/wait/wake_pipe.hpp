@@ -4,7 +4,7 @@
 //
 // A pipe and not a socket: who wakes opens it by name, writes a byte and closes it, and so keeps no
 // descriptor between two calls; its path may be longer than the 108 bytes of a socket's; and no
-// sandbox that forbids sockets forbids it (docs/decisions/0007-wake-pipes.md). Both ends open it for
+// sandbox that forbids sockets forbids it (docs/decisions/0010-wake-pipes.md). Both ends open it for
 // reading *and* writing: so a pipe whose owner is gone takes the byte and forgets it at the close,
 // nobody gets SIGPIPE, and the owner never sees an end of file.
 //
