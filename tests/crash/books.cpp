@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "books.hpp"
 
+#include <partywall/os/clock.hpp>
+#include <support/counts.hpp>
+
+#include <fstream>
+
 namespace partywall::test {
+
+std::uint64_t complaints::waited_for_processor_ns() {
+    std::ifstream file("/proc/thread-self/schedstat"); // "ran waited slices"; may be missing
+    std::uint64_t ran = 0;
+    std::uint64_t waited = 0;
+    file >> ran >> waited;
+    return waited;
+}
+
+void complaints::add_if_slow(std::string const& what, std::uint64_t begun_ns,
+                             std::chrono::milliseconds limit) {
+    auto const limit_ns = static_cast<std::uint64_t>(scaled(limit).count()) * 1'000'000;
+    std::uint64_t const took_ns = os::monotonic_ns() - begun_ns;
+    if (took_ns > limit_ns && took_ns > limit_ns + waited_for_processor_ns() - waited_ns_) {
+        add(what + " took " + std::to_string(took_ns / 1'000'000) + " ms");
+    }
+}
 
 books::books(ledger const& noted, complaints& wrong, world const& where, std::uint64_t inbox)
     : ledger_(noted), wrong_(wrong), world_(where), inbox_(inbox) {

@@ -24,7 +24,16 @@ class complaints {
     }
     std::string take() { return std::exchange(text_, {}); }
 
+    /// Times are measured from here on; what this process waited for a processor does not count.
+    void start() { waited_ns_ = waited_for_processor_ns(); }
+    /// Adds `what` if it took longer since `begun_ns`.
+    void add_if_slow(std::string const& what, std::uint64_t begun_ns,
+                     std::chrono::milliseconds limit);
+
   private:
+    static std::uint64_t waited_for_processor_ns();
+
+    std::uint64_t waited_ns_ = 0;
     std::string who_;
     std::string text_;
 };

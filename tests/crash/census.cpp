@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <sstream>
 
 namespace partywall::test {
 namespace {
@@ -90,24 +91,34 @@ std::string census::difference(census const& before, census const& after) {
     return text;
 }
 
+std::string place_of(std::string const& segment, std::uint64_t offset) {
+    std::ostringstream text;
+    text << segment << "+0x" << std::hex << offset;
+    return text.str();
+}
+
 std::map<std::string, owner> observer::owner_words() const {
     std::map<std::string, owner> words;
-    auto const add = [&](std::string const& kind, auto const& slots, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i) {
-            if (owner const seen = owner_word<>::load(slots[i].owner); seen.word != 0) {
-                words.emplace(kind + " " + std::to_string(i), seen);
+    auto const add = [&](std::string const& segment, void const* begin, auto const& slots) {
+        for (auto const& slot : slots) {
+            if (owner const seen = owner_word<>::load(slot.owner); seen.word != 0) {
+                auto const offset = reinterpret_cast<std::byte const*>(&slot.owner) -
+                                    static_cast<std::byte const*>(begin);
+                words.emplace(place_of(segment, static_cast<std::uint64_t>(offset)), seen);
             }
         }
     };
-    add("participant", registry().participants, std::size(registry().participants));
-    add("entry", registry().entries, std::size(registry().entries));
+    add("registry", &registry(), registry().participants);
+    add("registry", &registry(), registry().entries);
     for (entry_info const& one : me_->publishers()) {
         tampered_topic const topic(*me_, one);
-        add("reader of " + std::to_string(one.incarnation), topic.slots(), topic.slot_count());
+        add(file_name({segment_kind::readers, one.owner_ticket, one.number}), &topic.readers(),
+            std::span(topic.slots(), topic.slot_count()));
     }
     for (entry_info const& one : receivers()) {
         tampered_inbox const inbox(*me_, one);
-        add("lane of " + std::to_string(one.incarnation), inbox.lanes(), inbox.lane_count());
+        add(file_name({segment_kind::lanes, one.owner_ticket, one.number}), &inbox.segment(),
+            std::span(inbox.lanes(), inbox.lane_count()));
     }
     return words;
 }

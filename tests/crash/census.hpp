@@ -28,13 +28,15 @@ class observer {
     /// Receivers that are not proven dead.
     std::vector<entry_info> receivers() const;
     /// Every owner word of the registry, of the rings of living publishers and of the inboxes of
-    /// living receivers, by place.
+    /// living receivers, by place: "registry+0x180".
     std::map<std::string, owner> owner_words() const;
 
   private:
     participant* me_;
     std::unique_ptr<registry_bytes> registry_;
 };
+
+std::string place_of(std::string const& segment, std::uint64_t offset);
 
 class census {
   public:

@@ -50,23 +50,31 @@ TEST_P(CrashCycles, LeaveSurvivorsWithWhatTheyHadBefore) {
 INSTANTIATE_TEST_SUITE_P(Of, CrashCycles,
                          testing::Values("life_of_a_publisher", "life_of_a_dropping_publisher",
                                          "life_of_a_lossless_subscriber",
-                                         "life_of_a_lossy_subscriber", "life_of_a_looker"),
+                                         "life_of_a_lossy_subscriber", "life_of_a_looker",
+                                         "life_of_a_sender", "life_of_a_dropping_sender",
+                                         "life_of_a_receiver", "life_of_a_dropping_receiver"),
                          [](auto const& one) { return std::string(one.param); });
 
-TEST(StoppedPublisher, WithALoanIsNotDeclaredDeadAndSendsItWhenItGoesOn) {
+class StoppedWithALoan : public testing::TestWithParam<char const*> {};
+
+TEST_P(StoppedWithALoan, IsNotDeclaredDeadAndSendsItWhenItGoesOn) {
     if (char const* const why = store_trap::unsupported()) {
         GTEST_SKIP() << why;
     }
-    watchdog::extend(5min);
-    stage s(operation_named("stop_with_a_loan"));
+    watchdog::extend(10min);
+    stage s(operation_named(GetParam()));
     for (std::uint64_t i = count(3, 10); i != 0; --i) {
         s.stay_stopped_for(count(0, 30) * std::chrono::milliseconds(1000));
         (void)s.round(trap_action::stop, 0);
     }
-    s.figures().report("stopped with a loan");
+    s.figures().report(GetParam());
     EXPECT_EQ(s.figures().freezes, count(3, 10));
     EXPECT_EQ(s.figures().violations, 0u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, StoppedWithALoan,
+                         testing::Values("stop_with_a_loan", "stop_with_a_loan_of_a_lane"),
+                         [](auto const& one) { return std::string(one.param); });
 
 } // namespace
 } // namespace partywall::test

@@ -2,7 +2,6 @@
 #include "mailbox.hpp"
 
 #include <partywall/os/clock.hpp>
-#include <support/counts.hpp>
 
 namespace partywall::test {
 
@@ -36,10 +35,7 @@ send_result post::send(std::chrono::nanoseconds time) {
     std::uint64_t const number = ledger_.get(noted::posted(from_, inbox_));
     std::uint64_t const asked_ns = os::monotonic_ns();
     auto const r = out_.send(parcel::of(number, from_), time);
-    std::uint64_t const took_ms = (os::monotonic_ns() - asked_ns) / 1'000'000;
-    if (took_ms > static_cast<std::uint64_t>(scaled(101ms).count())) {
-        wrong_.add("a send to " + inbox_name(inbox_) + " took " + std::to_string(took_ms) + " ms");
-    }
+    wrong_.add_if_slow("a send to " + inbox_name(inbox_), asked_ns, 101ms);
     if (r) {
         ledger_[noted::posted(from_, inbox_)] = number + 1;
     }

@@ -2,7 +2,7 @@
 // How long it takes from a kill until those who wait go on: on notice, and where it takes proof,
 // which comes the later the more memory the kernel has to tear down. Times are printed and
 // recorded, and judged by nobody: a test fails only where somebody waits for ever.
-#include <process/puppet.hpp>
+#include "world.hpp"
 
 #include <partywall/os/clock.hpp>
 #include <partywall/os/futex.hpp>
@@ -11,6 +11,8 @@
 
 #include <atomic>
 #include <optional>
+#include <thread>
+#include <vector>
 
 namespace partywall::test {
 namespace {
@@ -20,14 +22,49 @@ subscriber_options parking(subscriber_options options) {
     return options;
 }
 
+/// Nothing but work, on one processor.
+PARTYWALL_ROLE(keeps_busy) {
+    context.send("busy");
+    for (std::atomic<std::uint64_t> work{0};;) {
+        work += 1;
+    }
+}
+
+/// As many of these as there are processors, if there shall be any.
+std::vector<child> load(bool wanted) {
+    std::vector<child> all;
+    for (unsigned i = 0; wanted && i < std::max(2u, std::thread::hardware_concurrency()); ++i) {
+        all.push_back(spawn("keeps_busy"));
+        all.back().expect("busy");
+    }
+    return all;
+}
+
 /// How the victims are.
 struct victims {
     std::string joined_by = "main";
     bool waitv = true;
     bool wakes = true;
     std::uint64_t memory_mib = 0;
-    std::uint64_t quick = 30;
+    bool loaded = false; ///< every processor is busy
+    std::uint64_t quick = 20;
+
+    /// Tearing down, and filling before that, takes the longer the more there is.
+    std::uint64_t rounds() const { return count(quick, memory_mib > 64 ? 50 : 1000); }
 };
+
+/// 4 MiB and, where that is asked for, 1 GiB; idle and with every processor busy.
+template <class Time>
+void of_all_sizes(std::string const& what, Time const& time) {
+    for (std::uint64_t const mib : {4u, 1024u}) {
+        for (bool const loaded : {false, true}) {
+            if (mib == 4 || full_counts()) {
+                time(what + (mib == 4 ? ", 4 MiB" : ", 1 GiB") + (loaded ? ", loaded" : ""),
+                     victims{.memory_mib = mib, .loaded = loaded, .quick = 10});
+            }
+        }
+    }
+}
 
 /// Kills publishers under a subscriber that sleeps in receive().
 void time_notice(std::string const& what, victims const& how) {
@@ -37,7 +74,8 @@ void time_notice(std::string const& what, victims const& how) {
     participant me = joined(root.path());
     auto sub = me.subscriber<tick>("t", parking(lossy())).value();
     times until_told;
-    for (std::uint64_t i = count(how.quick, 1000); i != 0; --i) {
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
         puppet dies(root.path(), how.joined_by);
         ASSERT_EQ(dies.hold_memory(how.memory_mib), "ok");
         ASSERT_EQ(dies.publish(1, "t", "drop", 4, 0, how.wakes), "ok");
@@ -74,10 +112,7 @@ TEST(KilledPublisher, EndsABlockedReceiveAlthoughItNeverWakesAnybody) {
     time_notice("kill to peer_died, wake = never", {.wakes = false});
 }
 TEST(KilledPublisher, EndsABlockedReceiveHoweverMuchMemoryItHas) {
-    time_notice("kill of 4 MiB to peer_died", {.memory_mib = 4});
-    if (full_counts()) {
-        time_notice("kill of 1 GiB to peer_died", {.memory_mib = 1024});
-    }
+    of_all_sizes("kill to peer_died", time_notice);
 }
 
 /// Kills subscribers that a publisher blocks on.
@@ -87,7 +122,8 @@ void time_proof(std::string const& what, bool attached, victims const& how) {
     scratch_root root;
     participant me = joined(root.path());
     times until_sent;
-    for (std::uint64_t i = count(how.quick, 1000); i != 0; --i) {
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
         std::optional<publisher<tick>> pub;
         publisher_options options = gated(4, overflow::block);
         options.block_for = 1h;
@@ -134,10 +170,84 @@ TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOnWithoutFutexWaitv) {
     time_proof("kill of the laggard to sent without futex_waitv", true, {.waitv = false});
 }
 TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOnHoweverMuchMemoryItHas) {
-    time_proof("kill of a laggard of 4 MiB to sent", true, {.memory_mib = 4});
-    if (full_counts()) {
-        time_proof("kill of a laggard of 1 GiB to sent", true, {.memory_mib = 1024});
+    of_all_sizes("kill of the laggard to sent",
+                 [](std::string const& what, victims const& how) { time_proof(what, true, how); });
+}
+
+/// A process with an endpoint of the one-way style, which is killed while somebody sleeps in `call`.
+template <class Call>
+std::uint64_t killed_under(child& dies, Call const& call) {
+    std::uint64_t killed_ns = 0;
+    std::atomic<std::uint64_t> told_ns{0};
+    while_asleep(
+        [&] {
+            call();
+            told_ns = os::monotonic_ns();
+        },
+        [&] {
+            killed_ns = os::monotonic_ns();
+            dies.kill(SIGKILL);
+        });
+    EXPECT_EQ(dies.wait(), killed_by(SIGKILL));
+    return told_ns - killed_ns;
+}
+
+/// Kills senders under a receiver that sleeps: it looks at its senders' lives once per slice.
+void time_sender(std::string const& what, victims const& how) {
+    watchdog::extend(10min);
+    scratch_root root;
+    participant me = joined(root.path());
+    receiver_options options = receives({});
+    options.waiting = waiting::park;
+    auto in = me.receiver<parcel>(inbox_name(1), options).value();
+    times until_told;
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
+        child dies =
+            spawn("crash_sending_corpse", {root.path(), "1", std::to_string(how.memory_mib)});
+        (void)dies.receive();
+        for (std::uint64_t n = 0; n < noted::letters_of_corpse; ++n) {
+            ASSERT_EQ(in.receive(1h)->number, n);
+        }
+        until_told.add(killed_under(
+            dies, [&] { EXPECT_EQ(in.receive(1h).error(), receive_errc::peer_died); }));
     }
+    until_told.report(what);
+}
+
+/// Kills receivers under a sender that waits for room.
+void time_receiver(std::string const& what, victims const& how) {
+    watchdog::extend(10min);
+    scratch_root root;
+    participant me = joined(root.path());
+    sender_options options = posts({});
+    options.block_for = 1h;
+    options.waiting = waiting::park;
+    auto out = me.sender<parcel>(inbox_name(third_inbox), options).value();
+    times until_told;
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
+        child dies = spawn("crash_receiving_corpse", {root.path(), std::to_string(third_inbox), "8",
+                                                      std::to_string(how.memory_mib)});
+        (void)dies.receive();
+        ASSERT_TRUE(out.wait_for_receiver(1h));
+        for (std::uint64_t n = 0; n < world{}.depth; ++n) {
+            ASSERT_TRUE(out.send(parcel::of(n, 1)));
+        }
+        until_told.add(killed_under(
+            dies, [&] { EXPECT_EQ(out.send(parcel::of(9, 1)).error(), send_errc::peer_died); }));
+        EXPECT_EQ(out.send(parcel::of(9, 1)).error(), send_errc::no_receiver);
+    }
+    until_told.report(what);
+    (void)me.recover();
+    EXPECT_EQ(me.snapshot().participants.size(), 1u);
+}
+
+TEST(KilledSender, EndsABlockedReceiveOfItsReceiver) {
+    of_all_sizes("kill of a sender to peer_died", time_sender);
+}
+TEST(KilledReceiver, EndsABlockedSendOfItsSenders) {
+    of_all_sizes("kill of a receiver to peer_died", time_receiver);
 }
 
 // Who waits for subscribers does not wait for the dead: the next one's coming ends the wait.

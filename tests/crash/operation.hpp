@@ -98,6 +98,8 @@ struct operation {
     void (*before)(stage&) = nullptr;
     /// In the test, when the victim sleeps: what lets it go on. It is then also killed asleep.
     void (*when_asleep)(stage&) = nullptr;
+    /// In the test, again and again while a victim of a timed round lives.
+    void (*meanwhile)(stage&) = nullptr;
     /// In the test, when the victim is dead or has completed, before the survivors check.
     void (*after)(stage&) = nullptr;
     /// There are corpses: the survivors find something to recover also while the victim is stopped.

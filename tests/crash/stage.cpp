@@ -6,23 +6,8 @@
 #include <support/sandbox.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <sys/wait.h>
 
 namespace partywall::test {
-namespace {
-
-/// R, S, T, Z ...; 0 if there is no such process.
-char state_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    std::size_t const end = text.rfind(") "); // the name before it may hold anything
-    return end != std::string::npos && text.size() > end + 2 ? text[end + 2] : '\0';
-}
-
-} // namespace
-
 std::uint64_t messages_per_check() { return count(50, 1000); }
 
 stage::stage(operation const& what) : what_(what) {
@@ -76,57 +61,6 @@ void stage::heard(std::string const& answer) {
     if (!answer.starts_with("ok")) {
         violation(answer);
     }
-}
-
-child& stage::corpse(std::string const& role, std::vector<std::string> more) {
-    more.insert(more.begin(), root());
-    corpses_.push_back(spawn(role, std::move(more)));
-    corpse_tickets_.push_back(std::stoull(corpses_.back().receive()));
-    return corpses_.back();
-}
-
-void stage::kill_corpses() {
-    for (child& one : corpses_) {
-        one.kill(SIGKILL);
-    }
-    for (child& one : corpses_) {
-        one.wait();
-    }
-    for (std::uint64_t const ticket : corpse_tickets_) {
-        wait_for_proof(*here_->me().core(), ticket);
-    }
-}
-
-void stage::until_asleep(child const& process) {
-    eventually([&] { return state_of(process.pid()) == 'S'; });
-}
-
-void stage::expect_soon(child& process, std::vector<std::string> const& answers) {
-    std::uint64_t const begun_ns = os::monotonic_ns();
-    std::string const answer = process.receive();
-    if (std::find(answers.begin(), answers.end(), answer) == answers.end()) {
-        violation("who waited said: " + answer);
-    }
-    expect_quick(begun_ns, "one who waited went on only after more than a second");
-}
-
-void stage::expect_quick(std::uint64_t begun_ns, char const* otherwise) {
-    if (os::monotonic_ns() - begun_ns >
-        static_cast<std::uint64_t>(scaled(1s).count()) * 1'000'000) {
-        violation(otherwise);
-    }
-}
-
-void stage::let_other_sleep(std::uint64_t inbox) {
-    there_->say(inbox == 0 ? "wait" : "wait-letter");
-    until_asleep(there_->process());
-    other_sleeps_ = true;
-    sleeps_at_ = inbox;
-}
-
-void stage::everybody_reads() {
-    here_->drain();
-    ask_other("drain");
 }
 
 void stage::begin_round(std::string const& action, std::uint64_t at) {
@@ -210,6 +144,7 @@ bool stage::round(trap_action action, std::uint64_t at) {
         eventually([&] { return is_over(); });
         if (state_of(victim_->pid()) == 'T') {
             moment_ += " (" + in_words(record_->at(record_->points)) + ")";
+            at_death_.reset(); // from here on it is not trapped
             frozen();
             victim_->resume();
             help();
@@ -290,6 +225,7 @@ void stage::finish_round(bool completed) {
         }
     }
     victim_.reset();
+    keep_log();
     if (what_.after != nullptr) {
         what_.after(*this);
     }
@@ -386,6 +322,7 @@ void stage::settle() {
     if (!here_->me().recover().nothing()) {
         violation("another recovery found more");
     }
+    check_frees();
     if (std::string const back = went_back(words_, observer_->owner_words()); !back.empty()) {
         violation(back);
     }

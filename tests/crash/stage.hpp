@@ -4,12 +4,14 @@
 #pragma once
 
 #include "census.hpp"
+#include "freed.hpp"
 #include "operation.hpp"
 #include "tally.hpp"
 
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +59,10 @@ class stage {
     void expect_soon(child& process, std::vector<std::string> const& answers);
     /// Kills all of them, and waits until that is proven.
     void kill_corpses();
+    /// From now on it is kept account of what the corpses had.
+    void follow_frees();
+    /// Slots of corpses that were followed.
+    std::uint64_t frees() const { return frees_; }
     /// Another one that recovers before the victim does, and dies at point `at`.
     void first_recoverer_dies_at(std::uint64_t at) { first_recoverer_dies_at_ = at; }
     void prepare_first_recoverer();
@@ -87,6 +93,8 @@ class stage {
     std::map<std::uint64_t, std::string> names() const;
     void heard(std::string const& answer);
     void violation(std::string const& what);
+    void keep_log();
+    void check_frees();
 
     operation const& what_;
     std::optional<scratch_root> root_;
@@ -105,6 +113,10 @@ class stage {
     std::uint64_t first_recoverer_dies_at_ = 0;
     std::uint64_t first_recoverer_ticket_ = 0;
     child first_recoverer_;
+    std::optional<owners_by_place> at_death_;
+    std::vector<trap_point> log_;
+    std::set<std::uint64_t> dead_;
+    std::uint64_t frees_ = 0;
     bool other_sleeps_ = false;
     std::uint64_t sleeps_at_ = 0;
     bool guest_ = false;
@@ -116,6 +128,8 @@ class stage {
     tally tally_;
 };
 
+/// R, S, T, Z ...; 0 if there is no such process.
+char state_of(pid_t pid);
 /// How many messages a survivor sends in a check.
 std::uint64_t messages_per_check();
 

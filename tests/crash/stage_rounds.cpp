@@ -2,6 +2,7 @@
 // Rounds of other kinds: instruction by instruction, and with a recoverer that dies first.
 #include "stage.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
@@ -93,39 +94,13 @@ void stage::round_timed(std::chrono::microseconds life) {
     moment_ = "killed after " + std::to_string(life.count()) + " us";
     auto const until = std::chrono::steady_clock::now() + life;
     while (std::chrono::steady_clock::now() < until) {
+        if (what_.meanwhile != nullptr) {
+            what_.meanwhile(*this);
+        }
         std::this_thread::yield();
     }
     victim_->kill(SIGKILL);
     finish_round(wait_for_end());
-}
-
-/// Joined before the corpses die, or its joining would recover them.
-void stage::prepare_first_recoverer() {
-    std::uint64_t const ticket = ledger_->get(noted::victim_ticket);
-    corpses_.push_back(spawn(
-        "crash_victim", {"recover", root(), "kill", std::to_string(first_recoverer_dies_at_)}));
-    corpses_.back().expect("ready");
-    first_recoverer_ = std::exchange(corpses_.back(), child());
-    corpses_.pop_back();
-    first_recoverer_ticket_ = (*ledger_)[noted::victim_ticket].exchange(ticket);
-}
-
-void stage::run_first_recoverer() {
-    first_recoverer_.send("go");
-    try {
-        first_recoverer_.expect("done");
-        first_recoverer_.kill(SIGKILL);
-    } catch (std::runtime_error const&) { // as it is meant to be
-    }
-    if (first_recoverer_.wait() != killed_by(SIGKILL)) {
-        violation("the first recoverer failed");
-    }
-    tally_.kills += 1;
-    corpse_tickets_.push_back(first_recoverer_ticket_);
-    first_recoverer_ = child();
-    (*ledger_)[noted::victim_armed] = 0;
-    (*ledger_)[noted::victim_done] = 0;
-    kill_corpses(); // again, for the proof
 }
 
 } // namespace partywall::test

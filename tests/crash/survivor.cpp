@@ -57,6 +57,7 @@ void survivor::begin(std::uint64_t round, std::uint64_t count, std::set<std::uin
     }
     to_victim_.to_the_victim(2);
     patient_ = patient;
+    wrong_.start();
     last_sent_ns_ = os::monotonic_ns();
     until_ns_ = last_sent_ns_ + limit_ns(1s);
 }
@@ -105,11 +106,10 @@ void survivor::open_inbox(std::uint64_t inbox, std::uint32_t lanes) {
     }
     world w = world_;
     w.lanes = lanes;
+    wrong_.start();
     std::uint64_t const begun_ns = os::monotonic_ns();
     more_mail_.emplace(me_, ledger_, wrong_, inbox, w);
-    if (os::monotonic_ns() - begun_ns > limit_ns(1s)) {
-        wrong_.add("took more than a second to get the name " + inbox_name(inbox));
-    }
+    wrong_.add_if_slow("getting the name " + inbox_name(inbox), begun_ns, 1s);
 }
 void survivor::expect_everything() {
     std::uint64_t const until = os::monotonic_ns() + limit_ns(1s);
@@ -152,10 +152,7 @@ bool survivor::try_to_send() {
     std::uint64_t const number = ledger_.get(noted::sent(id_));
     auto const r = pub_.send(parcel::of(number, id_), 1ms);
     std::uint64_t const now = os::monotonic_ns();
-    if (now - asked_ns > limit_ns(101ms)) {
-        wrong_.add("a send with a deadline of 1 ms took " + std::to_string((now - asked_ns) / ms) +
-                   " ms");
-    }
+    wrong_.add_if_slow("a send with a deadline of 1 ms", asked_ns, 101ms);
     if (r) {
         ledger_[noted::sent(id_)] = number + 1;
         last_sent_ns_ = now;

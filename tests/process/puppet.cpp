@@ -160,8 +160,19 @@ void times::report(std::string const& what) {
     auto const us = [&](std::size_t i) { return static_cast<double>(ns_[i]) / 1000; };
     std::size_t const p50 = ns_.size() / 2;
     std::size_t const p99 = ns_.size() * 99 / 100;
-    std::printf("%s: %zu times, p50 %.0f us, p99 %.0f us, most %.0f us\n", what.c_str(), ns_.size(),
-                us(p50), us(p99), us(ns_.size() - 1));
+    std::size_t const p90 = ns_.size() * 9 / 10;
+    std::printf("%s: %zu times, p50 %.0f us, p90 %.0f us, p99 %.0f us, most %.0f us\n   ",
+                what.c_str(), ns_.size(), us(p50), us(p90), us(p99), us(ns_.size() - 1));
+    for (std::uint64_t from_us = 0, to_us = 128; from_us * 1000 <= ns_.back(); to_us *= 2) {
+        auto const within = std::count_if(ns_.begin(), ns_.end(), [&](std::uint64_t ns) {
+            return ns >= from_us * 1000 && ns < to_us * 1000;
+        });
+        if (within != 0) {
+            std::printf(" %td below %llu us,", within, static_cast<unsigned long long>(to_us));
+        }
+        from_us = to_us;
+    }
+    std::printf("\n");
     testing::Test::RecordProperty(what + " p50 us", std::to_string(us(p50)));
     testing::Test::RecordProperty(what + " p99 us", std::to_string(us(p99)));
 }

@@ -104,7 +104,7 @@ class puppet {
 class times {
   public:
     void add(std::uint64_t ns) { ns_.push_back(ns); }
-    /// Prints and records count, p50, p99 and the largest.
+    /// Prints a histogram, p50, p90, p99 and the largest; records p50 and p99.
     void report(std::string const& what);
 
   private:

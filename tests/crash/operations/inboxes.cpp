@@ -11,8 +11,15 @@ constexpr world the_last_lane{overflow::block, 8, false, 2};
 constexpr world a_lane_left{overflow::block, 8, false, 3};
 constexpr world nobody_there{overflow::block, 8, true};
 
-/// root, inbox; says its ticket when its letters are there.
+/// An argument that need not be there: MiB of memory that have to be torn down.
+std::vector<char> memory_of(role_context const& context, std::size_t argument) {
+    std::uint64_t const mib = context.args() > argument ? context.number(argument) : 0;
+    return std::vector<char>(mib << 20, 'x');
+}
+
+/// root, inbox, MiB of memory; says its ticket when its letters are there.
 PARTYWALL_ROLE(crash_sending_corpse) {
+    auto const memory = memory_of(context, 2);
     participant me = joined(context.arg(0), "corpse");
     auto out = me.sender<parcel>(inbox_name(context.number(1))).value();
     for (std::uint64_t i = 0; i < noted::letters_of_corpse; ++i) {
@@ -23,8 +30,9 @@ PARTYWALL_ROLE(crash_sending_corpse) {
     context.hang();
 }
 
-/// root, inbox, lanes
+/// root, inbox, lanes, MiB of memory
 PARTYWALL_ROLE(crash_receiving_corpse) {
+    auto const memory = memory_of(context, 3);
     participant me = joined(context.arg(0), "corpse");
     world w = one_way;
     w.lanes = static_cast<std::uint32_t>(context.number(2));

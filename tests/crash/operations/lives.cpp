@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Whole lives, to be ended at any moment, and a publisher that stops with a loan in its hands. Not
 // tried at each point: tests ask for them by name.
-#include "../stage.hpp"
+#include "inboxes.hpp"
 
 #include <csignal>
 
@@ -43,9 +43,73 @@ void watches_values_for_ever(victim& v) {
     });
 }
 
-} // namespace
+void posts_for_ever(victim& v) {
+    v.armed([&] {
+        v.join();
+        for (auto out = a_way_to(v, 1);;) {
+            (void)v.send(out);
+        }
+    });
+}
 
-std::vector<operation> whole_lives() {
+void takes_for_ever(victim& v) {
+    v.armed([&] {
+        v.join();
+        for (;;) {
+            auto in = opened(v);
+            for (int i = 0; i < 100; ++i) {
+                auto const s = in.receive(1ms);
+                PARTYWALL_ROLE_CHECK(v.took(s) || s.error() == receive_errc::timed_out);
+            }
+        }
+    });
+}
+void posts_to_it(stage& s) { s.here().post_to(victims_inbox, 1); }
+
+/// Writes half of a loan, stops, and sends it when it goes on.
+template <class Handle>
+void stops_with_a_loan(victim& v, Handle& out) {
+    PARTYWALL_ROLE_CHECK(v.send(out));
+    v.armed([&] {
+        auto memory = out.loan().value();
+        parcel const whole = v.next();
+        *memory = {whole.number, whole.sender, {}, 0}; // half of it
+        ::raise(SIGSTOP);
+        *memory = whole;
+        PARTYWALL_ROLE_CHECK(memory.send().has_value());
+        v.was_sent();
+    });
+}
+
+std::vector<operation> with_inboxes() {
+    return {
+        {.name = "life_of_a_sender", .where = one_way, .run = posts_for_ever, .everywhere = false},
+        {.name = "life_of_a_dropping_sender",
+         .where = one_way_dropping,
+         .run = posts_for_ever,
+         .everywhere = false},
+        {.name = "life_of_a_receiver",
+         .where = one_way,
+         .run = takes_for_ever,
+         .meanwhile = posts_to_it,
+         .everywhere = false},
+        {.name = "life_of_a_dropping_receiver",
+         .where = one_way_dropping,
+         .run = takes_for_ever,
+         .meanwhile = posts_to_it,
+         .everywhere = false},
+        {.name = "stop_with_a_loan_of_a_lane",
+         .where = one_way,
+         .run =
+             [](victim& v) {
+                 auto out = a_way_to(v, 1);
+                 stops_with_a_loan(v, out);
+             },
+         .everywhere = false},
+    };
+}
+
+std::vector<operation> of_topics() {
     return {
         {.name = "life_of_a_publisher",
          .where = blocking,
@@ -72,19 +136,20 @@ std::vector<operation> whole_lives() {
          .run =
              [](victim& v) {
                  auto pub = v.me().publisher<parcel>("t", publishes(v.where())).value();
-                 PARTYWALL_ROLE_CHECK(v.send(pub));
-                 v.armed([&] {
-                     auto memory = pub.loan().value();
-                     parcel const whole = v.next();
-                     *memory = {whole.number, whole.sender, {}, 0}; // half of it
-                     ::raise(SIGSTOP);
-                     *memory = whole;
-                     PARTYWALL_ROLE_CHECK(memory.send().has_value());
-                     v.was_sent();
-                 });
+                 stops_with_a_loan(v, pub);
              },
          .everywhere = false},
     };
+}
+
+} // namespace
+
+std::vector<operation> whole_lives() {
+    std::vector<operation> all = of_topics();
+    for (operation& one : with_inboxes()) {
+        all.push_back(std::move(one));
+    }
+    return all;
 }
 
 } // namespace partywall::test

@@ -49,6 +49,7 @@ void leave_corpses(stage& s) {
     s.here().post_to(victims_inbox, 2);
     s.ask_other("post " + std::to_string(victims_inbox) + " 2");
     s.kill_corpses();
+    s.follow_frees();
 }
 
 } // namespace
