@@ -65,6 +65,16 @@ inline constexpr std::uint32_t publishers_per_topic_max = 56;
 /// Samples that one subscriber may hold at a time, at most.
 inline constexpr std::uint32_t samples_held_limit = 32;
 
+/// Buckets of a breaker's time window.
+inline constexpr std::uint32_t breaker_buckets_max = 16;
+/// Results of a breaker's count window.
+inline constexpr std::uint32_t breaker_window_calls_max = 4096;
+/// Calls below which a breaker judges no rate, at most: what one bucket surely holds.
+inline constexpr std::uint32_t breaker_minimum_calls_max = 4096;
+/// Probes that a half-open breaker admits at a time, and results that it decides by, at most.
+inline constexpr std::uint32_t breaker_permits_max = 16;
+inline constexpr std::uint32_t breaker_probe_calls_max = 4096;
+
 /// Words that one wait sleeps on (the kernel's own limit for futex_waitv).
 inline constexpr std::size_t wait_words_max = 128;
 
