@@ -147,8 +147,9 @@ class breaker_core {
                 return {};
             }
             bool const opens = to == breaker_state::open;
-            std::uint64_t const ms =
-                opens && open_ms != 0 ? ms_not_before(now_ns) + open_ms : end_of(to, w, 0, now_ns);
+            std::uint64_t const ms = opens && open_ms != 0
+                                         ? ms_not_before(now_ns) + open_ms
+                                         : end_of(to, w, w.state() == to ? w.step() : 0, now_ns);
             if (w.state() == to) {
                 std::uint64_t seen = w.bits;
                 if (Atomics::compare_exchange(
@@ -358,7 +359,7 @@ class breaker_core {
         if (before != 0 && now_ns - before < 1'000'000) {
             return false;
         }
-        Atomics::store(asked_ns_, now_ns | 1, relaxed);
+        Atomics::store(asked_ns_, now_ns != 0 ? now_ns : 1, relaxed);
         return true;
     }
 
@@ -468,7 +469,9 @@ breaker_stats breaker_core<Atomics>::stats(std::uint64_t now_ns) const noexcept 
     s.until_ns = v.until_ns;
     s.generation = w.generation();
     s.step = static_cast<std::uint32_t>(w.step());
-    s.minimum_calls = rules_->minimum_calls;
+    s.minimum_calls = v.state == breaker_state::open        ? 1
+                      : v.state == breaker_state::half_open ? rules_->probe_calls
+                                                            : rules_->minimum_calls;
     auto const shown = [](call_counts const& c) {
         return breaker_stats::counts{c.calls, c.failures, c.slow, 0, 0};
     };

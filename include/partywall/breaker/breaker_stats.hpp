@@ -36,7 +36,7 @@ struct breaker_stats {
     std::uint64_t rejected_total = 0;
     std::uint64_t stale_total = 0; ///< results of calls begun in an older state, dropped
     std::uint64_t opened_total = 0;
-    std::uint32_t minimum_calls = 0; ///< of the rules
+    std::uint32_t minimum_calls = 0; ///< below it there is no rate, in the present state
 
     /// Of what is judged now; nothing below the minimum of calls. Open: of what tripped it.
     std::optional<double> failure_rate() const noexcept { return rate(&counts::failures); }
@@ -45,7 +45,7 @@ struct breaker_stats {
   private:
     std::optional<double> rate(std::uint64_t counts::*part) const noexcept {
         counts const& c = state == breaker_state::open ? tripped_by : window;
-        if (c.calls == 0 || (c.calls < minimum_calls && state != breaker_state::half_open)) {
+        if (c.calls == 0 || c.calls < minimum_calls) {
             return std::nullopt;
         }
         return static_cast<double>(c.*part) / static_cast<double>(c.calls);

@@ -55,7 +55,7 @@ class call_window {
     }
 
     void add_neutral(call_result const& r, bool cancelled) noexcept {
-        std::uint64_t const one =
+        std::uint64_t const unit =
             cancelled ? neutral_word::one_cancelled : neutral_word::one_ignored;
         place const at = place_of(r.began_ns, r.now_ns);
         bucket_tag const tag = bucket_tag::make(r.generation, at.lap);
@@ -72,7 +72,7 @@ class call_window {
             std::uint64_t const full = cancelled ? neutral_word::cancelled_field::limit
                                                  : neutral_word::ignored_field::limit;
             bool const anew = !same || held == full;
-            if (Atomics::compare_exchange(word, old, (anew ? tag.bits : old) + one)) {
+            if (Atomics::compare_exchange(word, old, (anew ? tag.bits : old) + unit)) {
                 if (anew) {
                     settle_neutral(old);
                 }
@@ -178,6 +178,7 @@ class call_window {
         std::uint64_t lap;
     };
 
+    static constexpr std::uint64_t one(bool yes) noexcept { return yes ? 1 : 0; }
     window_kind kind() const noexcept { return static_cast<window_kind>(rules_->window_kind); }
 
     static bool is_of(std::uint64_t streak, std::uint16_t generation) noexcept {
@@ -231,7 +232,7 @@ class call_window {
             } else {
                 gone = bucket_word::counts(old);
             }
-            held += {1, r.failed ? std::uint64_t{1} : 0, r.slow ? std::uint64_t{1} : 0};
+            held += {1, one(r.failed), one(r.slow)};
             if (Atomics::compare_exchange(word, old, bucket_word::make(tag, held))) {
                 settle(gone);
                 return true;
@@ -297,7 +298,7 @@ class call_window {
                 return false;
             }
         } while (!Atomics::compare_exchange(slot, old, mine));
-        settle({0, r.failed ? std::uint64_t{1} : 0, r.slow ? std::uint64_t{1} : 0});
+        settle({0, one(r.failed), one(r.slow)});
         return add_to_totals(r, replaces ? old : 0);
     }
 
@@ -311,9 +312,9 @@ class call_window {
             } else if (!is_current(r.generation)) {
                 return false;
             }
-            c.calls += out == 0 ? 1U : 0U; // I3
-            c.failures += (r.failed ? 1U : 0U) - ((out & slot_failed) != 0 ? 1U : 0U);
-            c.slow += (r.slow ? 1U : 0U) - ((out & slot_slow) != 0 ? 1U : 0U);
+            c.calls += one(out == 0); // I3
+            c.failures += one(r.failed) - one((out & slot_failed) != 0);
+            c.slow += one(r.slow) - one((out & slot_slow) != 0);
             if (Atomics::compare_exchange(record_->ring_totals, old,
                                           tally_word::make(r.generation, c))) {
                 return true;
