@@ -4,6 +4,7 @@
 #include "model.hpp"
 
 #include "support/counts.hpp"
+#include "support/watchdog.hpp"
 
 #include <partywall/breaker/breaker.hpp>
 
@@ -200,7 +201,8 @@ class pair {
 };
 
 TEST(BreakerProperty, DoesWhatItsModelDoesForEveryWindowAndRule) {
-    std::uint64_t const rounds = count(150, 5000);
+    std::uint64_t const rounds = count(150, 2000);
+    watchdog::extend(std::chrono::minutes(full_counts() ? 5 : 1));
     random luck(run_seed());
     std::uint64_t opened = 0;
     std::uint64_t stale = 0;
