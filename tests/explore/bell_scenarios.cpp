@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+// Wake-ups: nobody sleeps while there is something for it to do, whoever else dies in between.
+#include "scenarios.hpp"
+
+#include <partywall/ring/gate.hpp>
+#include <partywall/ring/reader_seat.hpp>
+#include <partywall/wait/bell.hpp>
+
+namespace partywall::test::explore {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+using ringer = detail::bell_ringer<explored_atomics>;
+using sleeper = detail::bell_sleeper<explored_atomics>;
+using gate = detail::gate<explored_atomics>;
+using seat = detail::reader_seat<explored_atomics>;
+
+/// The sleeper's half of the pair, which is no part of the templates.
+void fence_of(machine& run, fence_pair pair, char const* file, char const* function) {
+    if (pair == fence_pair::sleeper) {
+        run.heavy_fence({file, function, 1});
+    } else {
+        explored_atomics::fence(std::memory_order_seq_cst, {file, function, 2});
+    }
+}
+
+// ---- one bell, one or several ringers -----------------------------------------------------------
+
+struct bell_words {
+    std::array<std::uint64_t, 2> data{}; ///< of each ringer
+    std::uint32_t arm = 0;
+    std::uint32_t rung = 0;
+};
+
+void ring(bell_words& words, std::size_t lane, std::uint64_t messages, fence_pair pair, bool many) {
+    ringer bell = many ? ringer::one_of_many(words.arm, words.rung, pair)
+                       : ringer(words.arm, words.rung, pair);
+    for (std::uint64_t i = 1; i <= messages; ++i) {
+        explored_atomics::store(words.data[lane], i, std::memory_order_release);
+        bell.ring_if_armed();
+    }
+}
+
+/// Waits for everything that the ringers will bring.
+void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected, fence_pair pair) {
+    sleeper bell(words.arm, words.rung);
+    std::array<std::uint64_t, 2> taken{};
+    auto const there = [&] {
+        bool more = false;
+        for (std::size_t lane = 0; lane < 2; ++lane) {
+            if (expected[lane] == 0) {
+                continue;
+            }
+            std::uint64_t const seen =
+                explored_atomics::load(words.data[lane], std::memory_order_acquire);
+            more = more || seen != taken[lane];
+            taken[lane] = seen;
+        }
+        return more;
+    };
+    while (taken != expected) {
+        if (there()) {
+            continue;
+        }
+        if (bell.prepare()) {
+            fence_of(run, pair, "reading_wait.cpp", "prepare_sleep");
+        }
+        if (there()) {
+            continue;
+        }
+        os::futex_word const word = bell.rung_word();
+        run.sleep_while(*word.address, word.expected);
+    }
+}
+
+std::string awake(bool stuck) { return stuck ? "asleep beside its data" : ""; }
+
+/// The second of two sleepers may be killed anywhere.
+scenario one_ringer(machine& run, bell_words& words, fence_pair pair, std::uint64_t messages,
+                    unsigned sleepers) {
+    words = {};
+    scenario s;
+    s.threads = {[&words, pair, messages] { ring(words, 0, messages, pair, false); }};
+    for (unsigned i = 0; i < sleepers; ++i) {
+        s.threads.push_back([&run, &words, pair, messages] {
+            wait(run, words, {messages, 0}, pair);
+        });
+    }
+    s.mortals = sleepers == 2 ? 4 : 0;
+    s.deaths_max = 1;
+    s.ghost = [] { return std::uint64_t{0}; };
+    s.at_end = awake;
+    return s;
+}
+
+/// An inbox: two senders with a lane each, one receiver, one bell.
+scenario two_ringers(machine& run, bell_words& words, fence_pair pair, std::uint64_t first,
+                     std::uint64_t second) {
+    words = {};
+    scenario s;
+    s.threads = {[&run, &words, pair, first, second] {
+                     wait(run, words, {first, second}, pair);
+                 },
+                 [&words, pair, first] { ring(words, 0, first, pair, true); },
+                 [&words, pair, second] { ring(words, 1, second, pair, true); }};
+    s.at_end = awake;
+    return s;
+}
+
+/// What comes later than the ring was rung for must not be taken for it.
+scenario seen_with_the_ring(machine& run, bell_words& words) {
+    words = {};
+    scenario s;
+    s.threads = {[&words] { ring(words, 0, 1, fence_pair::publisher, false); },
+                 [&run, &words] {
+                     sleeper bell(words.arm, words.rung);
+                     bell.prepare();
+                     explored_atomics::fence(std::memory_order_seq_cst);
+                     bool const rung = !bell.prepare() ? false : bell.rung_word().expected != 0;
+                     if (rung && explored_atomics::load(words.data[0], relaxed) == 0) {
+                         run.fail("rung for data that cannot be seen");
+                     }
+                 }};
+    return s;
+}
+
+// ---- the bell for room --------------------------------------------------------------------------
+
+struct room {
+    detail::ring_control control;
+    detail::reader_slot slot;
+};
+constexpr std::uint64_t cells = 2;
+constexpr owner reader_ticket = owner::make(7, slot_phase::ready, 5);
+
+void clear(room& shared) {
+    shared = {};
+    shared.slot.owner = reader_ticket.word;
+    shared.slot.cursor = detail::cursor_at(0);
+}
+
+/// As writing_end::sleep_for_room() does it.
+void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pair pair) {
+    gate ahead(shared.control, &shared.slot, 1, cells, 0);
+    for (std::uint64_t p = 0; p != messages; ++p) {
+        gate::laggard held_by;
+        while (!ahead.open(p) && !ahead.scan(p, held_by)) {
+            // Only the writer writes room_arm.
+            add_to_own<explored_atomics>(shared.control.room_arm, 1);
+            fence_of(run, pair, "writing_end.cpp", "sleep_for_room");
+            gate::laggard again;
+            if (ahead.scan(p, again) || again.slot != held_by.slot || again.seen != held_by.seen) {
+                continue;
+            }
+            run.sleep_while(shared.slot.freed, held_by.freed);
+        }
+    }
+}
+
+void give_room(machine& run, room& shared, std::uint64_t messages, fence_pair pair) {
+    seat place(shared.slot, shared.control, reader_ticket, pair);
+    for (std::uint64_t p = 1; p <= messages; ++p) {
+        place.publish_cursor(p);
+        if (run.pick(2) == 1) {
+            break;
+        }
+    }
+    place.leave();
+}
+
+std::string room_left(bool stuck) { return stuck ? "asleep beside free room" : ""; }
+
+scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64_t messages) {
+    clear(shared);
+    scenario s;
+    s.threads = {[&run, &shared, pair, messages] { write_and_wait(run, shared, messages, pair); },
+                 [&run, &shared, pair] { give_room(run, shared, 2, pair); }};
+    s.at_end = room_left;
+    return s;
+}
+
+/// The slot of a dead reader is taken while the writer sleeps on it; two try.
+scenario reclaimed(machine& run, room& shared) {
+    clear(shared);
+    scenario s;
+    s.threads = {[&run, &shared] { write_and_wait(run, shared, 4, fence_pair::sleeper); },
+                 [&shared] { seat::reclaim(shared.slot, reader_ticket, 9); },
+                 [&shared] { seat::reclaim(shared.slot, reader_ticket, 11); }};
+    s.at_end = [&run, &shared](bool stuck) -> std::string {
+        if (stuck) {
+            return room_left(stuck);
+        }
+        owner const last{run.now(shared.slot.owner)};
+        return last == owner::make(0, slot_phase::free, 7) ? "" : "not freed exactly once";
+    };
+    return s;
+}
+
+} // namespace
+
+scenarios bell_scenarios(bool large) {
+    scenarios list;
+    for (auto const& [name, pair] : {std::pair{"Fences", fence_pair::publisher},
+                                     std::pair{"LightAndHeavy", fence_pair::sleeper}}) {
+        auto const add = [&, named = name](char const* what, auto make) {
+            list.push_back(name_scenario<bell_words>(std::string(what) + named, make));
+        };
+        auto const two = static_cast<std::uint64_t>(large ? 2 : 1);
+        auto const three = static_cast<std::uint64_t>(large ? 3 : 2);
+        add("Bell", [pair = pair](machine& run, bell_words& words) {
+            return one_ringer(run, words, pair, 3, 1);
+        });
+        add("BellTwoSleepersOneDies", [pair = pair, two](machine& run, bell_words& words) {
+            return one_ringer(run, words, pair, two, 2);
+        });
+        add("BellTwoRingers", [pair = pair, three](machine& run, bell_words& words) {
+            return two_ringers(run, words, pair, 1, three);
+        });
+        list.push_back(name_scenario<room>(
+            std::string("RoomBell") + name, [pair = pair, large](machine& run, room& shared) {
+                return waits_for_room(run, shared, pair, large ? 4 : 3);
+            }));
+    }
+    list.push_back(
+        name_scenario<bell_words>("BellRungMeansData", [](machine& run, bell_words& words) {
+            return seen_with_the_ring(run, words);
+        }));
+    list.push_back(name_scenario<room>(
+        "RoomBellReclaimed", [](machine& run, room& shared) { return reclaimed(run, shared); }));
+    return list;
+}
+
+} // namespace partywall::test::explore
