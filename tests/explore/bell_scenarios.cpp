@@ -58,10 +58,13 @@ void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected
         }
         return more;
     };
+    bool armed = false;
     while (taken != expected) {
+        run.settle({taken[0], taken[1], armed ? 1U : 0U, bell.rung_word().expected});
         if (there()) {
             continue;
         }
+        armed = true;
         if (bell.prepare()) {
             fence_of(run, pair, "reading_wait.cpp", "prepare_sleep");
         }

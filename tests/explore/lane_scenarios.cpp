@@ -76,7 +76,10 @@ void say_closed(inbox& shared, std::uint64_t position) {
 /// False: there was no lane for it, nor ever will be.
 bool claim(machine& run, inbox& shared, unsigned me, owner& mine) {
     while (lane::claim(&shared.header, 1, 0, ticket_of(me), mine) == lane::none) {
-        if (!run.wait_for_newer({shared.header.owner})) {
+        run.settle({});
+        // It may have been taken and given back since it was looked at.
+        if (!owners::load(shared.header.owner).is_free() &&
+            !run.wait_for_newer({shared.header.owner})) {
             return false;
         }
     }
@@ -106,6 +109,7 @@ void send(machine& run, inbox& shared, unsigned me, std::uint64_t messages,
     for (std::uint64_t i = 0; i < messages; ++i) {
         gate::laggard held_by;
         while (!ahead.open(out.position()) && !ahead.scan(out.position(), held_by)) {
+            run.settle({i, out.position(), mine.word});
             if (!run.wait_for_newer({h.slot.cursor})) {
                 return;
             }
@@ -129,6 +133,7 @@ class reading {
     void all() {
         detail::lane_header& h = shared_.header;
         for (;;) {
+            settle({});
             owner const seen = owners::load(h.owner);
             bool free_it = false;
             if (seen.phase() == slot_phase::ready && seen.ticket() != 0) {
@@ -143,7 +148,7 @@ class reading {
                     run_.fail("the receiver was robbed of a lane");
                 }
                 shared_.freed += 1;
-            } else if (!run_.wait_for_newer({h.owner}, mortals_)) {
+            } else if (!run_.wait_for_newer({h.owner}, owner_may_die(seen))) {
                 return;
             }
         }
@@ -165,6 +170,7 @@ class reading {
         seat place(h.slot, h.control, owner{h.slot.owner}, fence_pair::publisher);
         place.adopt(start_);
         for (bool ended = false;;) {
+            settle({seen.word, in.position(), lossless ? 1U : 0U, ended ? 1U : 0U});
             while (take(in, place, who, lossless)) {
             }
             if (ended) {
@@ -180,6 +186,19 @@ class reading {
             }
         }
         start_ = in.position() + cells;
+    }
+
+    /// Whose death would be news.
+    unsigned owner_may_die(owner seen) const {
+        return seen.is_free() ? 0 : mortals_ & 1U << thread_of(seen);
+    }
+
+    /// What all that it did has come to.
+    void settle(std::array<std::uint64_t, 4> const& now) {
+        auto const& n = shared_.taken;
+        auto const& m = shared_.missed;
+        run_.settle(
+            {start_, n[1], n[2], m[1], m[2], shared_.freed, now[0], now[1], now[2], now[3]});
     }
 
     bool take(ring_reader& in, seat& place, unsigned who, bool lossless) {

@@ -330,6 +330,14 @@ unsigned machine::pick(unsigned among) {
     return taken;
 }
 
+void machine::settle(std::initializer_list<std::uint64_t> numbers) {
+    std::uint64_t history = 12;
+    for (std::uint64_t const number : numbers) {
+        history = mix(history, number);
+    }
+    state_->self().history = history;
+}
+
 // ---- sleep and death ----------------------------------------------------------------------------
 
 void machine::sleep_while(std::uint32_t const& address, std::uint32_t expected, unsigned peers) {

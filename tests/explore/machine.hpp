@@ -95,6 +95,9 @@ class machine {
     bool wait_for_newer(std::initializer_list<word_ref> words, unsigned peers = 0);
     /// The proof that the kernel gives: everything that a dead thread did happened before.
     bool proven_dead(unsigned thread, site where = site::here());
+    /// Says that what this thread does from here on, and what its end is judged by, depends on
+    /// memory and these numbers alone, not on whatever else it has read: fewer states.
+    void settle(std::initializer_list<std::uint64_t> numbers);
     /// The heavy half of an asymmetric fence: a seq_cst fence in every thread.
     void heavy_fence(site where = site::here());
     /// A read of memory that is not atomic. It must be ordered after what it reads, and before

@@ -66,6 +66,7 @@ void read(machine& run, room& shared, std::uint64_t takes) {
     detail::ring_geometry const g = shared.geometry();
     ring_reader in(g, g.start_position);
     while (shared.taken < takes) {
+        run.settle({shared.position, shared.taken, shared.missed});
         switch (in.look()) {
         case detail::cell_state::not_yet:
             if (!run.wait_for_newer({g.stamp(in.position())})) {

@@ -9,7 +9,6 @@
 
 namespace partywall::test::explore {
 
-
 void say(std::string const& what, outcome const& result) {
     std::cout << what << ": " << result.executions << " schedules, " << result.states << " states, "
               << result.crash_points << " crash points\n";

@@ -130,6 +130,7 @@ void live(machine& run, house& h, unsigned me, slot_part part, proof_order asked
     constexpr auto acq_rel = std::memory_order_acq_rel;
     std::uint64_t const ticket = me + 1;
     for (;;) {
+        run.settle({});
         // The epoch first, then the look: what changes afterwards changes the epoch again.
         std::uint32_t const epoch = explored_atomics::load(h.epoch, std::memory_order_acquire);
         owner seen = slots::owners::load(h.slot.owner);
@@ -152,12 +153,13 @@ void live(machine& run, house& h, unsigned me, slot_part part, proof_order asked
         if (seen.is_free()) {
             continue;
         }
-        bool const dead = run.proven_dead(static_cast<unsigned>(seen.ticket() - 1));
+        auto const who = static_cast<unsigned>(seen.ticket() - 1);
+        bool const dead = run.proven_dead(who);
         if (asked == proof_order::before_the_word) { // the mistake
             seen = slots::owners::load(h.slot.owner);
         }
         if (!dead) {
-            run.sleep_while(h.epoch, epoch, mortals);
+            run.sleep_while(h.epoch, epoch, mortals & 1U << who);
         } else if (slots::take(h.slot.owner, seen, ticket)) {
             if (!slots::finish(h.slot, seen)) {
                 run.fail("a living recoverer was robbed");
