@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Wake-ups: nobody sleeps while there is something for it to do, whoever else dies in between.
-#include "scenarios.hpp"
+#include "mistakes.hpp"
 
 #include <partywall/ring/gate.hpp>
 #include <partywall/ring/reader_seat.hpp>
@@ -80,7 +80,7 @@ std::string awake(bool stuck) { return stuck ? "asleep beside its data" : ""; }
 
 /// The second of two sleepers may be killed anywhere.
 scenario one_ringer(machine& run, bell_words& words, fence_pair pair, std::uint64_t messages,
-                    unsigned sleepers) {
+                    unsigned sleepers, unsigned mortals) {
     words = {};
     scenario s;
     s.threads = {[&words, pair, messages] { ring(words, 0, messages, pair, false); }};
@@ -89,7 +89,7 @@ scenario one_ringer(machine& run, bell_words& words, fence_pair pair, std::uint6
             wait(run, words, {messages, 0}, pair);
         });
     }
-    s.mortals = sleepers == 2 ? 4 : 0;
+    s.mortals = mortals;
     s.deaths_max = 1;
     s.ghost = [] { return std::uint64_t{0}; };
     s.at_end = awake;
@@ -110,16 +110,15 @@ scenario two_ringers(machine& run, bell_words& words, fence_pair pair, std::uint
     return s;
 }
 
-/// What comes later than the ring was rung for must not be taken for it.
-scenario seen_with_the_ring(machine& run, bell_words& words) {
+/// Who sees the ring sees the data that it was rung for, fence or no fence.
+scenario seen_with_the_ring(machine& run, bell_words& words, bool many) {
     words = {};
     scenario s;
-    s.threads = {[&words] { ring(words, 0, 1, fence_pair::publisher, false); },
+    s.threads = {[&words, many] { ring(words, 0, 1, fence_pair::sleeper, many); },
                  [&run, &words] {
                      sleeper bell(words.arm, words.rung);
                      bell.prepare();
-                     explored_atomics::fence(std::memory_order_seq_cst);
-                     bool const rung = !bell.prepare() ? false : bell.rung_word().expected != 0;
+                     bool const rung = bell.prepare() && bell.rung_word().expected != 0;
                      if (rung && explored_atomics::load(words.data[0], relaxed) == 0) {
                          run.fail("rung for data that cannot be seen");
                      }
@@ -143,7 +142,8 @@ void clear(room& shared) {
 }
 
 /// As writing_end::sleep_for_room() does it.
-void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pair pair) {
+void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pair pair,
+                    bool late = false) {
     gate ahead(shared.control, &shared.slot, 1, cells, 0);
     for (std::uint64_t p = 0; p != messages; ++p) {
         gate::laggard held_by;
@@ -155,7 +155,7 @@ void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pa
             if (ahead.scan(p, again) || again.slot != held_by.slot || again.seen != held_by.seen) {
                 continue;
             }
-            run.sleep_while(shared.slot.freed, held_by.freed);
+            run.sleep_while(shared.slot.freed, late ? again.freed : held_by.freed);
         }
     }
 }
@@ -173,10 +173,13 @@ void give_room(machine& run, room& shared, std::uint64_t messages, fence_pair pa
 
 std::string room_left(bool stuck) { return stuck ? "asleep beside free room" : ""; }
 
-scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64_t messages) {
+scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64_t messages,
+                        bool late = false) {
     clear(shared);
     scenario s;
-    s.threads = {[&run, &shared, pair, messages] { write_and_wait(run, shared, messages, pair); },
+    s.threads = {[&run, &shared, pair, messages, late] {
+                     write_and_wait(run, shared, messages, pair, late);
+                 },
                  [&run, &shared, pair] { give_room(run, shared, 2, pair); }};
     s.at_end = room_left;
     return s;
@@ -201,6 +204,12 @@ scenario reclaimed(machine& run, room& shared) {
 
 } // namespace
 
+named_scenario room_bell_with_a_late_value() {
+    return name_scenario<room>("", [](machine& run, room& shared) {
+        return waits_for_room(run, shared, fence_pair::publisher, 4, true);
+    });
+}
+
 scenarios bell_scenarios(bool large) {
     scenarios list;
     for (auto const& [name, pair] : {std::pair{"Fences", fence_pair::publisher},
@@ -211,10 +220,10 @@ scenarios bell_scenarios(bool large) {
         auto const two = static_cast<std::uint64_t>(large ? 2 : 1);
         auto const three = static_cast<std::uint64_t>(large ? 3 : 2);
         add("Bell", [pair = pair](machine& run, bell_words& words) {
-            return one_ringer(run, words, pair, 3, 1);
+            return one_ringer(run, words, pair, 3, 1, 0);
         });
         add("BellTwoSleepersOneDies", [pair = pair, two](machine& run, bell_words& words) {
-            return one_ringer(run, words, pair, two, 2);
+            return one_ringer(run, words, pair, two, 2, 4);
         });
         add("BellTwoRingers", [pair = pair, three](machine& run, bell_words& words) {
             return two_ringers(run, words, pair, 1, three);
@@ -224,9 +233,16 @@ scenarios bell_scenarios(bool large) {
                 return waits_for_room(run, shared, pair, large ? 4 : 3);
             }));
     }
+    for (bool const many : {false, true}) {
+        list.push_back(
+            name_scenario<bell_words>(many ? "BellRungByManyMeansData" : "BellRungMeansData",
+                                      [many](machine& run, bell_words& words) {
+                                          return seen_with_the_ring(run, words, many);
+                                      }));
+    }
     list.push_back(
-        name_scenario<bell_words>("BellRungMeansData", [](machine& run, bell_words& words) {
-            return seen_with_the_ring(run, words);
+        name_scenario<bell_words>("BellTwoSleepers", [](machine& run, bell_words& words) {
+            return one_ringer(run, words, fence_pair::sleeper, 2, 2, 0);
         }));
     list.push_back(name_scenario<room>(
         "RoomBellReclaimed", [](machine& run, room& shared) { return reclaimed(run, shared); }));

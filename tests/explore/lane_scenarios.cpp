@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Lanes of an inbox: claimed, filled, opened, abandoned, closed, read to the end, freed, and taken
 // by the next sender while the receiver goes on; senders that die anywhere.
+#include "mistakes.hpp"
 #include "ring_memory.hpp"
 #include "scenarios.hpp"
 
@@ -126,8 +127,8 @@ void send(machine& run, inbox& shared, unsigned me, std::uint64_t messages,
 
 class reading {
   public:
-    reading(machine& run, inbox& shared, unsigned mortals)
-        : run_(run), shared_(shared), mortals_(mortals) {}
+    reading(machine& run, inbox& shared, unsigned mortals, bool mistaken)
+        : run_(run), shared_(shared), mortals_(mortals), mistaken_(mistaken) {}
 
     /// Until no sender is there, nor comes.
     void all() {
@@ -135,19 +136,17 @@ class reading {
         for (;;) {
             settle({});
             owner const seen = owners::load(h.owner);
-            bool free_it = false;
             if (seen.phase() == slot_phase::ready && seen.ticket() != 0) {
                 one_sender(seen);
-                free_it = true;
-            } else if (seen.phase() == slot_phase::filling && run_.proven_dead(thread_of(seen))) {
-                start_ += cells;
-                free_it = true;
-            }
-            if (free_it) {
-                if (!lane::free(h, seen, ticket_of(receiver), start_)) {
+                if (!free(seen, start_)) {
                     run_.fail("the receiver was robbed of a lane");
                 }
-                shared_.freed += 1;
+            } else if (seen.phase() == slot_phase::filling && run_.proven_dead(thread_of(seen))) {
+                // It may have opened the lane between the two: then it begins where it did.
+                std::uint64_t const next = start_ + cells;
+                if (free(seen, next) || mistaken_) {
+                    start_ = next;
+                }
             } else if (!run_.wait_for_newer({h.owner}, owner_may_die(seen))) {
                 return;
             }
@@ -186,6 +185,12 @@ class reading {
             }
         }
         start_ = in.position() + cells;
+    }
+
+    bool free(owner seen, std::uint64_t start) {
+        bool const done = lane::free(shared_.header, seen, ticket_of(receiver), start);
+        shared_.freed += done ? 1 : 0;
+        return done;
     }
 
     /// Whose death would be news.
@@ -239,6 +244,7 @@ class reading {
     machine& run_;
     inbox& shared_;
     unsigned mortals_;
+    bool mistaken_;
     std::uint64_t start_ = 0;
 };
 
@@ -276,10 +282,12 @@ struct party {
     std::uint32_t overflow;
 };
 
-scenario lanes(machine& run, inbox& shared, std::vector<party> const& senders, unsigned mortals) {
+scenario lanes(machine& run, inbox& shared, std::vector<party> const& senders, unsigned mortals,
+               bool mistaken = false) {
     shared.clear();
     scenario s;
-    s.threads = {[&run, &shared, mortals] { reading(run, shared, mortals).all(); }};
+    s.threads = {
+        [&run, &shared, mortals, mistaken] { reading(run, shared, mortals, mistaken).all(); }};
     for (unsigned i = 1; i <= senders.size(); ++i) {
         s.threads.push_back([&run, &shared, i, one = senders[i - 1]] {
             send(run, shared, i, one.messages, one.overflow);
@@ -317,6 +325,12 @@ scenario formatted(machine& run, inbox& shared) {
 }
 
 } // namespace
+
+named_scenario lane_that_moves_on_too_early() {
+    return name_scenario<inbox>("", [](machine& run, inbox& shared) {
+        return lanes(run, shared, {{1, keeps}}, 2, true);
+    });
+}
 
 scenarios lane_scenarios(bool large) {
     scenarios list;

@@ -76,6 +76,10 @@ access machine::state::look(access_kind kind, void const* address, std::memory_o
 
 void machine::state::note(char const* what, site const& where, std::size_t index,
                           std::uint64_t value) {
+    constexpr std::size_t steps_max = 5000;
+    if (trace.size() == steps_max) {
+        refuse("goes on for ever");
+    }
     trace.push_back({running, what, index, value, where.function, where.line});
 }
 

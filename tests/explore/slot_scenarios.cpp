@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Slots of the registry that change hands while they are read, claimed and recovered, with owners
 // and recoverers that are killed at any access.
-#include "slot_scenarios.hpp"
+#include "mistakes.hpp"
 
 #include <partywall/registry/registry_slots.hpp>
 
@@ -113,6 +113,12 @@ scenario rewriter_dies(machine& run, small_entry& slot) {
 
 // ---- death and recovery -------------------------------------------------------------------------
 
+enum class proof_order { after_the_word, before_the_word };
+enum class slot_part {
+    owns,      ///< claims the slot when it is free, uses it, frees it; recovers it from the dead
+    recoverer, ///< only recovers
+};
+
 /// Process i is thread i and has ticket i + 1. Nothing can prove a death before the last store of
 /// the dead is visible: the kernel drops the lock afterwards.
 struct tiny_slot {
@@ -207,13 +213,18 @@ struct entry_and_work {
     std::uint64_t work;
 };
 
-} // namespace
-
 named_scenario deaths_of(std::string name, std::vector<slot_part> const& parts, unsigned mortals,
                          unsigned deaths_max, proof_order asked) {
     return name_scenario<house>(std::move(name), [=](machine& run, house& h) {
         return deaths(run, h, parts, mortals, deaths_max, asked);
     });
+}
+
+} // namespace
+
+named_scenario slot_with_the_proof_first() {
+    using enum slot_part;
+    return deaths_of("", {owns, owns, recoverer}, 1, 1, proof_order::before_the_word);
 }
 
 scenarios slot_scenarios(bool large) {
