@@ -16,11 +16,12 @@ using gate = detail::gate<explored_atomics>;
 using seat = detail::reader_seat<explored_atomics>;
 
 /// The sleeper's half of the pair, which is no part of the templates.
-void fence_of(machine& run, fence_pair pair, char const* file, char const* function) {
+void fence_of_the_sleeper(machine& run, fence_pair pair) {
     if (pair == fence_pair::sleeper) {
-        run.heavy_fence({file, function, 1});
+        run.heavy_fence({"reading_wait.cpp", "prepare_sleep", 1});
     } else {
-        explored_atomics::fence(std::memory_order_seq_cst, {file, function, 2});
+        explored_atomics::fence(std::memory_order_seq_cst,
+                                {"reading_wait.cpp", "prepare_sleep", 2});
     }
 }
 
@@ -66,7 +67,7 @@ void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected
         }
         armed = true;
         if (bell.prepare()) {
-            fence_of(run, pair, "reading_wait.cpp", "prepare_sleep");
+            fence_of_the_sleeper(run, pair);
         }
         if (there()) {
             continue;
@@ -142,15 +143,14 @@ void clear(room& shared) {
 }
 
 /// As writing_end::sleep_for_room() does it.
-void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pair pair,
-                    bool late = false) {
+void write_and_wait(machine& run, room& shared, std::uint64_t messages, bool late = false) {
     gate ahead(shared.control, &shared.slot, 1, cells, 0);
     for (std::uint64_t p = 0; p != messages; ++p) {
         gate::laggard held_by;
         while (!ahead.open(p) && !ahead.scan(p, held_by)) {
             // Only the writer writes room_arm.
             add_to_own<explored_atomics>(shared.control.room_arm, 1);
-            fence_of(run, pair, "writing_end.cpp", "sleep_for_room");
+            run.heavy_fence({"writing_end.cpp", "sleep_for_room", 1});
             gate::laggard again;
             if (ahead.scan(p, again) || again.slot != held_by.slot || again.seen != held_by.seen) {
                 continue;
@@ -160,15 +160,16 @@ void write_and_wait(machine& run, room& shared, std::uint64_t messages, fence_pa
     }
 }
 
+/// Gives back so many cells one by one and stays, or leaves before one of them.
 void give_room(machine& run, room& shared, std::uint64_t messages, fence_pair pair) {
     seat place(shared.slot, shared.control, reader_ticket, pair);
     for (std::uint64_t p = 1; p <= messages; ++p) {
-        place.publish_cursor(p);
         if (run.pick(2) == 1) {
-            break;
+            place.leave();
+            return;
         }
+        place.publish_cursor(p);
     }
-    place.leave();
 }
 
 std::string room_left(bool stuck) { return stuck ? "asleep beside free room" : ""; }
@@ -177,9 +178,7 @@ scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64
                         bool late = false) {
     clear(shared);
     scenario s;
-    s.threads = {[&run, &shared, pair, messages, late] {
-                     write_and_wait(run, shared, messages, pair, late);
-                 },
+    s.threads = {[&run, &shared, messages, late] { write_and_wait(run, shared, messages, late); },
                  [&run, &shared, pair] { give_room(run, shared, 2, pair); }};
     s.at_end = room_left;
     return s;
@@ -189,7 +188,7 @@ scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64
 scenario reclaimed(machine& run, room& shared) {
     clear(shared);
     scenario s;
-    s.threads = {[&run, &shared] { write_and_wait(run, shared, 4, fence_pair::sleeper); },
+    s.threads = {[&run, &shared] { write_and_wait(run, shared, 4); },
                  [&shared] { seat::reclaim(shared.slot, reader_ticket, 9); },
                  [&shared] { seat::reclaim(shared.slot, reader_ticket, 11); }};
     s.at_end = [&run, &shared](bool stuck) -> std::string {

@@ -107,6 +107,11 @@ void send(machine& run, inbox& shared, unsigned me, std::uint64_t messages,
     if (!lane::open(h, mine)) {
         run.fail("a living sender was robbed");
     }
+    add_to_own<explored_atomics>(h.control.rejected, 1); // a counter that must begin at 0
+    gate::laggard nobody;
+    if (!ahead.scan(out.position(), nobody) || ahead.credit(out.position()) != g.cell_count) {
+        run.fail("a new sender has not a lap of room");
+    }
     for (std::uint64_t i = 0; i < messages; ++i) {
         gate::laggard held_by;
         while (!ahead.open(out.position()) && !ahead.scan(out.position(), held_by)) {
@@ -159,7 +164,9 @@ class reading {
         detail::lane_header& h = shared_.header;
         unsigned const who = thread_of(seen);
         // As receiver_core::attach() does it: published with `ready`.
-        if (explored_atomics::load(h.incarnation, relaxed) != ticket_of(who)) {
+        if (explored_atomics::load(h.incarnation, relaxed) != ticket_of(who) ||
+            explored_atomics::load(h.fences, relaxed) !=
+                static_cast<std::uint32_t>(fence_pair::publisher)) {
             run_.fail("attached to what another sender left");
         }
         bool const lossless = explored_atomics::load(h.overflow, relaxed) == keeps;
@@ -185,6 +192,9 @@ class reading {
             }
         }
         start_ = in.position() + cells;
+        if (explored_atomics::load(h.control.rejected, relaxed) > 1) {
+            run_.fail("a counter that another sender left");
+        }
     }
 
     bool free(owner seen, std::uint64_t start) {
@@ -272,7 +282,7 @@ std::string census(machine& run, inbox const& shared) {
         return "";
     }
     bool const clean = run.now(h.slot.cursor) == detail::cursor_at(run.now(h.start)) &&
-                       run.now(h.control.closed) == 0 && run.now(h.control.scans) == 0 &&
+                       run.now(h.control.closed) == 0 && run.now(h.control.rejected) == 0 &&
                        run.now(h.slot.received) == 0;
     return clean ? "" : "a free lane is not as it should be";
 }

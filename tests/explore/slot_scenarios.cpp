@@ -36,7 +36,8 @@ void read(machine& run, small_entry const& slot) {
     }
     slots::raw copy;
     if (slots::copy(slot, seen, copy) &&
-        (copy.record[0] != copy.record[1] || copy.record[0] != seen.ticket())) {
+        (copy.record[0] != copy.record[1] || copy.record[0] != seen.ticket() ||
+         copy.health != seen.ticket())) {
         run.fail("a record that is torn, or of another owner");
     }
     if (slots::copy_metadata(slot, seen, copy.meta) &&
