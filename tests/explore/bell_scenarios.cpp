@@ -179,7 +179,9 @@ scenario waits_for_room(machine& run, room& shared, fence_pair pair, std::uint64
     clear(shared);
     scenario s;
     s.threads = {[&run, &shared, messages, late] { write_and_wait(run, shared, messages, late); },
-                 [&run, &shared, pair] { give_room(run, shared, 2, pair); }};
+                 [&run, &shared, pair, messages] {
+                     give_room(run, shared, messages - cells, pair); // as many as it needs
+                 }};
     s.at_end = room_left;
     return s;
 }
