@@ -199,7 +199,8 @@ result_of_exploring explore_a_kill(bool has_proof) {
             for (std::uint64_t now = start_ns + 1'000'000;; now += 1'000'000) {
                 auto const slip = h.others[0]->admit(at(now));
                 if (slip.how == admission_slip::kind::rejected) {
-                    if (h.dead.is_dead || !run.wait_for_change()) {
+                    if (h.dead.is_dead || !run.wait_for_newer({h.record.state, h.record.probes,
+                                                               h.record.permits[0]})) {
                         if (++in_vain == 4) {
                             break; // judged below
                         }
