@@ -35,8 +35,8 @@ void writing_end::say_closed() noexcept {
     open_ = false;
     // release: pairs with the acquire of a reader; the messages come before the end.
     std_atomics::store(control().closed, cursor_at(ring.position()), std::memory_order_release);
-    // relaxed: for monitors only from now on.
-    std_atomics::store(control().position, ring.position(), std::memory_order_relaxed);
+    // release: as in gate::scan(), for who joins a ring that is closed.
+    std_atomics::store(control().position, ring.position(), std::memory_order_release);
 }
 
 send_errc writing_end::refusal() const noexcept {

@@ -62,8 +62,9 @@ class gate {
         held_by = laggard{};
         std::uint64_t credit = cell_count_;
         if (slot_count_ != 0) {
-            // relaxed, then the fence: I2. Pairs with the fence in reader_seat::join().
-            Atomics::store(control_->position, position, std::memory_order_relaxed);
+            // Then the fence: I2. Pairs with the fence in reader_seat::join(). release: pairs with
+            // the acquire there; who joins here finds stamps that are not older than a lap.
+            Atomics::store(control_->position, position, std::memory_order_release);
             Atomics::fence(std::memory_order_seq_cst);
             for (std::uint32_t i = 0; i < slot_count_; ++i) {
                 look_at(i, position, credit, held_by);

@@ -70,7 +70,9 @@ class reader_seat {
         std::uint64_t position = Atomics::load(control_->position, std::memory_order_relaxed);
         Atomics::store(slot_->cursor, cursor_at(position), std::memory_order_relaxed);
         Atomics::fence(std::memory_order_seq_cst); // pairs with the fence in gate::scan()
-        position = Atomics::load(control_->position, std::memory_order_relaxed);
+        // acquire: pairs with the release in gate::scan(): the stamps from a lap before it on are
+        // seen. An older one would look like a corrupt one.
+        position = Atomics::load(control_->position, std::memory_order_acquire);
         // release: pairs with the acquire in gate::scan().
         Atomics::store(slot_->cursor, cursor_at(position), std::memory_order_release);
         published_ = position;
