@@ -70,7 +70,7 @@ void say_closed(inbox& shared, std::uint64_t position) {
     detail::ring_control& control = shared.header.control;
     explored_atomics::store(control.closed, detail::cursor_at(position), std::memory_order_release,
                             {"writing_end.cpp", "say_closed", 1});
-    explored_atomics::store(control.position, position, relaxed,
+    explored_atomics::store(control.position, position, std::memory_order_release,
                             {"writing_end.cpp", "say_closed", 2});
 }
 

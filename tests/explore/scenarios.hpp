@@ -47,6 +47,7 @@ scenarios gate_scenarios(bool large);
 scenarios bell_scenarios(bool large);
 scenarios lane_scenarios(bool large);
 scenarios slot_scenarios(bool large);
+scenarios pool_scenarios(bool large);
 scenarios all_scenarios(bool large);
 
 } // namespace partywall::test::explore
