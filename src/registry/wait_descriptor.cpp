@@ -39,8 +39,8 @@ namespace {
 constexpr std::uint64_t pipe_tag = 0;
 constexpr std::uint64_t timer_tag = 1;
 constexpr std::uint64_t registry_tag = 2;
-/// Of no period that is ever asked for.
-constexpr std::uint64_t no_tick = ~std::uint64_t{0};
+/// In tick_ns_: the timer's next expiry is another one than the period says.
+constexpr std::uint64_t retimed = std::uint64_t{1} << 63;
 
 descriptor_errc code_of(int error) noexcept {
     switch (error) {
@@ -207,14 +207,15 @@ void wait_descriptor::wait_until(std::uint64_t until_ns) noexcept {
 void wait_descriptor::readable_at(std::uint64_t time_ns) noexcept {
     std::uint64_t const now = os::monotonic_ns();
     std::uint64_t const in = time_ns > now ? time_ns - now : 1;
+    std::uint64_t const tick = tick_ns_ & ~retimed;
     if (tick_ns_ != 0 && tick_ns_ <= in) {
         return;
     }
     itimerspec spec{};
     spec.it_value = os::to_timespec(in);
-    spec.it_interval = os::to_timespec(tick_ns_);
+    spec.it_interval = os::to_timespec(tick);
     if (::timerfd_settime(timer_.get(), 0, &spec, nullptr) == 0) {
-        tick_ns_ = no_tick; // to be set anew by the next arming
+        tick_ns_ = tick | retimed; // so that the next arming sets it anew
     }
 }
 
