@@ -137,7 +137,7 @@ TEST(BreakerCases, DeviateWhereTheTableSaysSo) {
     // As they stand they fail, or they would be no deviations.
     for (auto const& [id, why] : deviations()) {
         line const& l = *std::find_if(lines().begin(), lines().end(),
-                                      [&](line const& x) { return x.id == id; });
+                                      [&, wanted = id](line const& x) { return x.id == wanted; });
         if (profile_called(l.profile).options.open_for < 0s) {
             EXPECT_FALSE(breaker::make(profile_called(l.profile).options)) << why;
         } else {

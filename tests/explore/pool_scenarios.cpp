@@ -155,7 +155,7 @@ scenario chunks(machine& run, room& shared, reads how, std::uint64_t messages, s
     if (mortal) {
         s.ghost = [] { return std::uint64_t{0}; };
     }
-    s.at_end = [&run, &shared, messages, gated](bool) -> std::string {
+    s.at_end = [&shared, messages, gated](bool) -> std::string {
         bool const stuck = shared.sent != messages && !gated;
         return stuck ? "a reader held the writer up" : "";
     };

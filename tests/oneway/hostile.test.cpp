@@ -401,7 +401,9 @@ TEST(HostileReceiver, WhoseNumbersContradictEachOtherIsRefusedByReason) {
     };
     auto const to = [](auto value) { return [=](auto) { return value; }; };
     auto const by = [](auto distance) {
-        return [=](auto value) { return static_cast<decltype(value)>(value + distance); };
+        return [=](auto value) {
+            return static_cast<decltype(value)>(value + static_cast<decltype(value)>(distance));
+        };
     };
     using c = detail::lanes_constants;
     using h = segment_header;
