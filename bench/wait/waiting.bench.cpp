@@ -229,8 +229,8 @@ int run(int repetitions) {
     std::printf("%-62s %10s %10s %10s\n", "", "1st q.", "median", "3rd q.");
     for (auto& [name, unit, values] : table) {
         std::sort(values.begin(), values.end());
-        auto const at = [&](std::size_t quarters) {
-            return values[(values.size() - 1) * quarters / 4];
+        auto const at = [&sorted = values](std::size_t quarters) {
+            return sorted[(sorted.size() - 1) * quarters / 4];
         };
         std::printf("%-62s %10.1f %10.1f %10.1f %s\n", name.c_str(), at(1), at(2), at(3), unit);
     }
