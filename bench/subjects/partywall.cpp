@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSL-1.0
+// partywall as its users have it: the public interface and nothing else.
+//
+//     topic        publisher and lossless subscriber (lossy where the job is); loans, samples
+//     topic, copy  the same, but sends a copy of a message made elsewhere
+//     lane         sender and receiver; loans, samples
+#include "adapters.hpp"
+#include "letter_types.hpp"
+#include "roles.hpp"
+
+#include <partywall/partywall.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace partywall::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// One membership for all handles of this process.
+participant& me(channel const& c) {
+    static std::optional<participant> joined;
+    if (!joined) {
+        join_options options;
+        options.root = c.scratch;
+        options.domain = "bench";
+        joined.emplace(join("bench", options).value());
+    }
+    return *joined;
+}
+
+constexpr auto patience = 30s;
+
+template <std::size_t Bytes>
+using message_type =
+    typename std::conditional_t<Bytes == any_size, std::type_identity<bytes>,
+                                std::type_identity<blob<Bytes>>>::type;
+
+waiting waiting_of(channel const& c) {
+    switch (c.wait) {
+    case wait::spin: return waiting::spin;
+    case wait::park: return waiting::park;
+    default: return waiting::spin_then_park;
+    }
+}
+/// Who spins does so here, like everybody else: the handle never waits.
+overflow overflow_of(channel const& c) {
+    return c.lossy ? overflow::drop_oldest : c.spins() ? overflow::reject : overflow::block;
+}
+
+[[noreturn]] void fail(std::string_view what, std::string_view why) {
+    throw std::runtime_error(std::string(what) + ": " + std::string(why));
+}
+
+/// Sends with any handle.
+template <std::size_t Bytes, class Handle>
+class writing {
+  public:
+    explicit writing(Handle out, channel const& c) : out_(std::move(out)), bytes_(c.bytes) {}
+
+    template <class Write>
+    [[gnu::always_inline]] bool lend(Write write) {
+        auto loan = out_.loan();
+        if (!loan) [[unlikely]] {
+            return refused(loan.error());
+        }
+        if constexpr (Bytes == any_size) {
+            loan->resize(static_cast<std::size_t>(bytes_));
+            write((**loan).data());
+        } else {
+            write(&**loan);
+        }
+        if (auto const sent = loan->send(); !sent) [[unlikely]] {
+            return refused(sent.error());
+        }
+        return true;
+    }
+    template <class Write>
+    [[gnu::always_inline]] bool copy(Write write) {
+        if constexpr (Bytes != any_size) {
+            blob<Bytes> message;
+            write(&message);
+            if (auto const sent = out_.send(message); !sent) [[unlikely]] {
+                return refused(sent.error());
+            }
+            return true;
+        } else {
+            fail("send", "copies are of fixed size here");
+        }
+    }
+    template <class Write>
+    std::size_t batch(std::size_t count, Write write) {
+        if constexpr (Bytes != any_size) {
+            std::array<blob<Bytes>, 64> messages;
+            count = std::min(count, messages.size());
+            for (std::size_t i = 0; i < count; ++i) {
+                write(i, &messages[i]);
+            }
+            auto const sent = out_.send_batch(std::span(messages.data(), count));
+            if (!sent) [[unlikely]] {
+                return refused(sent.error());
+            }
+            return *sent;
+        } else {
+            fail("send_batch", "batches are of fixed size here");
+        }
+    }
+
+  private:
+    static bool refused(send_errc why) {
+        if (why != send_errc::full) {
+            fail("send", to_string(why));
+        }
+        return false;
+    }
+
+    Handle out_;
+    std::uint64_t bytes_;
+};
+
+/// Receives with any handle.
+template <std::size_t Bytes, class Handle>
+class reading {
+  public:
+    explicit reading(Handle in) : in_(std::move(in)) {}
+
+    template <class Read>
+    [[gnu::always_inline]] bool try_receive(Read read) {
+        auto const got = in_.try_receive();
+        if (!got) {
+            if (got.error() != receive_errc::empty) [[unlikely]] {
+                fail("receive", to_string(got.error()));
+            }
+            return false;
+        }
+        give(got, read);
+        return true;
+    }
+    template <class Read>
+    void receive(Read read) {
+        auto const got = in_.receive(patience);
+        if (!got) [[unlikely]] {
+            fail("receive", to_string(got.error()));
+        }
+        give(got, read);
+    }
+    template <class Read>
+    std::size_t try_receive_batch(Read read) {
+        std::size_t taken = 0;
+        for (auto const& got : in_) {
+            give(got, read);
+            if (++taken == 64) {
+                break;
+            }
+        }
+        return taken;
+    }
+
+  private:
+    template <class Sample, class Read>
+    [[gnu::always_inline]] static void give(Sample const& got, Read read) {
+        if constexpr (Bytes == any_size) {
+            auto const message = *got;
+            read(message.data(), message.size());
+        } else {
+            read(&*got, sizeof(*got));
+        }
+    }
+
+    Handle in_;
+};
+
+template <std::size_t Bytes, bool Copies>
+class topic_writer {
+    using message = message_type<Bytes>;
+
+  public:
+    explicit topic_writer(channel const& c)
+        : out_(me(c).publisher<message>(c.name, options(c)).value(), c) {}
+
+    template <class Write>
+    [[gnu::always_inline]] bool try_send(Write write) {
+        if constexpr (Copies) {
+            return out_.copy(write);
+        } else {
+            return out_.lend(write);
+        }
+    }
+    template <class Write>
+    void send(Write write) {
+        if (!try_send(write)) {
+            fail("send", "no room");
+        }
+    }
+    template <class Write>
+    std::size_t try_send_batch(std::size_t count, Write write) {
+        return out_.batch(count, write);
+    }
+
+  private:
+    static publisher_options options(channel const& c) {
+        publisher_options o;
+        o.overflow = overflow_of(c);
+        o.depth = c.depth;
+        o.payload_bytes_max = c.bytes;
+        o.subscribers_max = std::max(subscribers_default, c.readers);
+        o.block_for = patience;
+        o.waiting = waiting_of(c);
+        return o;
+    }
+    writing<Bytes, publisher<message>> out_;
+};
+
+template <std::size_t Bytes>
+class topic_reader : public reading<Bytes, subscriber<message_type<Bytes>>> {
+    using message = message_type<Bytes>;
+
+  public:
+    explicit topic_reader(channel const& c)
+        : reading<Bytes, subscriber<message>>(
+              me(c).subscriber<message>(c.name, options(c)).value()) {}
+
+  private:
+    static subscriber_options options(channel const& c) {
+        subscriber_options o;
+        o.delivery = c.lossy ? delivery::lossy : delivery::lossless;
+        o.waiting = waiting_of(c);
+        return o;
+    }
+};
+
+template <std::size_t Bytes>
+class lane_writer {
+    using message = message_type<Bytes>;
+
+  public:
+    explicit lane_writer(channel const& c)
+        : out_(me(c).sender<message>(c.name, options(c)).value(), c) {}
+
+    template <class Write>
+    [[gnu::always_inline]] bool try_send(Write write) {
+        return out_.lend(write);
+    }
+    template <class Write>
+    void send(Write write) {
+        if (!try_send(write)) {
+            fail("send", "no room");
+        }
+    }
+    template <class Write>
+    std::size_t try_send_batch(std::size_t count, Write write) {
+        return out_.batch(count, write);
+    }
+
+  private:
+    static sender_options options(channel const& c) {
+        sender_options o;
+        o.overflow = overflow_of(c);
+        o.block_for = patience;
+        o.waiting = waiting_of(c);
+        return o;
+    }
+    writing<Bytes, sender<message>> out_;
+};
+
+template <std::size_t Bytes>
+class lane_reader : public reading<Bytes, receiver<message_type<Bytes>>> {
+    using message = message_type<Bytes>;
+
+  public:
+    explicit lane_reader(channel const& c)
+        : reading<Bytes, receiver<message>>(
+              me(c).receiver<message>(c.name, options(c)).value()) {}
+
+  private:
+    static receiver_options options(channel const& c) {
+        receiver_options o;
+        o.depth = c.depth;
+        o.payload_bytes_max = c.bytes;
+        o.senders_max = c.writers;
+        o.waiting = waiting_of(c);
+        return o;
+    }
+};
+
+template <bool Fixed, bool Copies>
+struct topic_subject {
+    template <std::size_t Bytes>
+    using writer = topic_writer<Bytes, Copies>;
+    template <std::size_t Bytes>
+    using reader = topic_reader<Bytes>;
+    static constexpr bool sizes_fixed = Fixed;
+    static constexpr bool fans_out = true;
+    static constexpr bool fans_in = false;
+    static constexpr bool has_threads = false;
+};
+template <bool Fixed>
+struct lane_subject {
+    template <std::size_t Bytes>
+    using writer = lane_writer<Bytes>;
+    template <std::size_t Bytes>
+    using reader = lane_reader<Bytes>;
+    static constexpr bool sizes_fixed = Fixed;
+    static constexpr bool fans_out = false;
+    static constexpr bool fans_in = true;
+    static constexpr bool has_threads = false;
+};
+
+bool can(job const& j, std::string_view variant) {
+    bool const lane = variant == "lane";
+    if (j.wait == wait::fd || (variant == "topic, copy" && j.large())) {
+        return false;
+    }
+    switch (j.figure) {
+    case figure::call:
+    case figure::breaker_admit:
+    case figure::breaker_reject: return false; // not there yet
+    case figure::publish_cost:
+    case figure::fan_out: return !lane;
+    case figure::fan_in: return lane;
+    case figure::throughput_batch: return variant != "topic, copy" && !j.large();
+    case figure::wake_up:
+    case figure::one_way: return variant != "topic, copy";
+    default: return true;
+    }
+}
+
+void play(session& s, std::uint32_t role) {
+    bool const large = s.what.large();
+    if (s.variant.view() == "lane") {
+        large ? play_channels<lane_subject<false>>(s, role)
+              : play_channels<lane_subject<true>>(s, role);
+    } else if (s.variant.view() == "topic, copy") {
+        play_channels<topic_subject<true, true>>(s, role);
+    } else {
+        large ? play_channels<topic_subject<false, false>>(s, role)
+              : play_channels<topic_subject<true, false>>(s, role);
+    }
+}
+
+} // namespace
+
+subject partywall_subject() { return {"partywall", {"topic", "topic, copy", "lane"}, can, play}; }
+
+} // namespace partywall::bench

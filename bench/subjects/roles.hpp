@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the processes of a measurement do: the same source for every subject.
+#pragma once
+
+#include "../harness/letter.hpp"
+#include "../harness/placement.hpp"
+#include "../harness/ticks.hpp"
+#include "channel.hpp"
+#include "fan.hpp"
+
+#include <partywall/os/clock.hpp>
+
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <sched.h>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace partywall::bench {
+
+/// Processor time of this process, all threads.
+inline std::uint64_t cpu_time_ns() noexcept {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+template <class S, std::size_t Bytes>
+class player {
+    using writer = typename S::template writer<Bytes>;
+    using reader = typename S::template reader<Bytes>;
+    using fan_writer = typename std::conditional_t<S::fans_out, std::type_identity<writer>,
+                                                   std::type_identity<each_writer<writer>>>::type;
+    using fan_reader = typename std::conditional_t<S::fans_in, std::type_identity<reader>,
+                                                   std::type_identity<each_reader<reader>>>::type;
+
+  public:
+    player(session& s, std::uint32_t role)
+        : s_(s), job_(s.what), role_(role), mine_(s.results[role]), paper_(job_.bytes, job_.ends_only()),
+          watch_(s.counter != 0), spins_(job_.wait == wait::spin),
+          duration_(ticks_of(job_.duration_ns)) {}
+
+    void play() {
+        switch (job_.figure) {
+        case figure::round_trip:
+        case figure::large_round_trip:
+        case figure::large_round_trip_touched: return role_ == 0 ? ask() : answer();
+        case figure::one_way:
+        case figure::wake_up: return role_ == 0 ? send_when_due() : receive_due();
+        case figure::throughput: return role_ == 0 ? stream<writer>("0") : take_stream<reader>("0");
+        case figure::throughput_batch:
+            return role_ == 0 ? stream_batches() : take_batches();
+        case figure::publish_cost: return role_ == 0 ? publish() : crowd();
+        case figure::fan_out:
+            return role_ == 0 ? stream<fan_writer>("0")
+                              : take_stream<reader>(S::fans_out ? "0" : own_name(role_ - 1));
+        case figure::fan_in:
+            return role_ < job_.writers
+                       ? stream<writer>(S::fans_in ? "0" : own_name(role_))
+                       : take_stream<fan_reader>("0");
+        default: throw std::runtime_error("no such role");
+        }
+    }
+
+  private:
+    // --- making channels -------------------------------------------------------------------
+
+    static std::string own_name(std::uint32_t i) { return "0." + std::to_string(i); }
+
+    channel end(std::string name, std::uint32_t index, bool fan_out, bool fan_in) const {
+        channel c;
+        c.scratch = std::string(s_.scratch.view());
+        c.name = std::move(name);
+        c.index = index;
+        c.writers = fan_in ? job_.writers : 1;
+        c.readers = fan_out ? job_.readers : 1;
+        c.bytes = job_.bytes;
+        c.depth = depth_for(job_.bytes);
+        c.wait = job_.wait;
+        c.lossy = job_.lossy != 0;
+        c.variant = std::string(s_.variant.view());
+        return c;
+    }
+    channel end(std::string name) const {
+        bool const out = (job_.figure == figure::fan_out && S::fans_out) || job_.figure == figure::publish_cost;
+        bool const in = job_.figure == figure::fan_in && S::fans_in;
+        std::uint32_t index = 0;
+        if (job_.figure == figure::fan_out && role_ > 0) {
+            index = role_ - 1;
+        } else if (job_.figure == figure::fan_in && role_ < job_.writers) {
+            index = role_;
+        }
+        channel c = end(std::move(name), out || in ? index : 0, out, in);
+        // Emulated fans are told how many there are; they make that many channels.
+        if (job_.figure == figure::fan_out && !S::fans_out && role_ == 0) {
+            c.readers = job_.readers;
+        }
+        if (job_.figure == figure::fan_in && !S::fans_in && role_ == job_.writers) {
+            c.writers = job_.writers;
+        }
+        return c;
+    }
+
+    /// Readers first; then writers.
+    template <class Reader>
+    std::unique_ptr<Reader> make_reader(channel const& c) {
+        settle_before();
+        auto made = std::make_unique<Reader>(c);
+        meet(s_, 1);
+        return made;
+    }
+    template <class Writer>
+    std::unique_ptr<Writer> make_writer(channel const& c) {
+        meet(s_, 1);
+        settle_before();
+        return std::make_unique<Writer>(c);
+    }
+    void settle_before() {
+        if (!S::has_threads) {
+            settle();
+        }
+    }
+    void settle() { pin_to(s_.cpus[role_]); }
+
+    /// Until all readers have heard all writers.
+    struct nobody {
+        template <class F>
+        bool try_send(F) noexcept {
+            return true;
+        }
+        template <class F>
+        bool try_receive(F) noexcept {
+            return false;
+        }
+    };
+    template <class Writer, class Reader>
+    void connect(Writer* out, std::size_t out_channel, Reader* in, std::size_t in_channel,
+                 std::uint32_t pairs_there, std::uint32_t pairs_back) {
+        std::uint64_t known = 0;
+        std::uint64_t const started = os::monotonic_ns();
+        for (;;) {
+            if (out != nullptr &&
+                s_.heard[out_channel].load() < (out_channel == 0 ? pairs_there : pairs_back)) {
+                auto const hello = [&](void* to) { paper_.write(to, tag::of(me(), tag::hello)); };
+                if constexpr (requires { out->greet(hello); }) {
+                    out->greet(hello);
+                } else {
+                    static_cast<void>(out->try_send(hello));
+                }
+            }
+            while (in != nullptr && in->try_receive([&](void const* from, std::size_t bytes) {
+                bool right = false;
+                tag const t = paper_.read(from, bytes, right);
+                if (!right || t.number() != tag::hello || t.writer() >= 64) {
+                    mine_.wrong += 1;
+                } else if ((known & (std::uint64_t{1} << t.writer())) == 0) {
+                    known |= std::uint64_t{1} << t.writer();
+                    s_.heard[in_channel].fetch_add(1);
+                }
+            })) {
+            }
+            if (s_.heard[0].load() >= pairs_there && s_.heard[1].load() >= pairs_back) {
+                break;
+            }
+            if (s_.failed.load() != 0) {
+                throw std::runtime_error("another process of the measurement failed");
+            }
+            if (os::monotonic_ns() - started > 10'000'000'000U) {
+                throw std::runtime_error("the two sides do not hear each other");
+            }
+            ::usleep(100); // readers and writers find each other in their own time
+        }
+        settle();
+        meet(s_, 2);
+    }
+
+    // --- sending and receiving -------------------------------------------------------------
+
+    template <class Once>
+    [[gnu::always_inline]] void spin_until(Once once) {
+        std::uint32_t idle = 0;
+        while (!once()) {
+            if (s_.oversubscribed != 0) {
+                if (++idle == 32) {
+                    idle = 0;
+                    ::sched_yield();
+                }
+            }
+        }
+    }
+    template <class Writer>
+    [[gnu::always_inline]] void send(Writer& out, tag t) {
+        auto const write = [&](void* to) { paper_.write(to, t); };
+        if (spins_) {
+            spin_until([&] { return out.try_send(write); });
+        } else {
+            out.send(write);
+        }
+    }
+    /// The next message that counts.
+    template <class Reader>
+    [[gnu::always_inline]] tag receive(Reader& in) {
+        tag t{};
+        bool right = true;
+        do {
+            auto const read = [&](void const* from, std::size_t bytes) {
+                t = paper_.read(from, bytes, right);
+            };
+            if (spins_) {
+                spin_until([&] { return in.try_receive(read); });
+            } else {
+                in.receive(read);
+            }
+        } while (t.number() == tag::hello);
+        if (t.number() != tag::goodbye || !right) {
+            ledger_.take(t, right);
+        }
+        return t;
+    }
+
+    // --- round trips -----------------------------------------------------------------------
+
+    void ask() {
+        // Both sides make a reader, then a writer.
+        auto in = make_reader<reader>(end("1"));
+        settle_before();
+        writer out(end("0"));
+        connect(&out, 0, in.get(), 1, 1, 1);
+        std::uint64_t last = watch_.now();
+        std::uint64_t const warm = last + duration_ / 10;
+        std::uint64_t const over = last + duration_;
+        bool counts = false;
+        std::uint64_t number = 0;
+        for (; last < over; ++number) {
+            send(out, tag::of(0, number));
+            tag const t = receive(*in);
+            if (t.number() != number) {
+                mine_.wrong += 1;
+                break;
+            }
+            std::uint64_t const now = watch_.now();
+            if (counts) {
+                mine_.ticks.record(now - last);
+            } else if (now >= warm) {
+                counts = true;
+                start_cpu();
+                last = watch_.now();
+                continue;
+            }
+            last = now;
+        }
+        end_cpu(mine_.ticks.count());
+        send(out, tag::of(0, tag::goodbye));
+        finish();
+        meet(s_, 3);
+    }
+
+    void answer() {
+        auto in = make_reader<reader>(end("0"));
+        settle_before();
+        writer out(end("1"));
+        connect(&out, 1, in.get(), 0, 1, 1);
+        start_cpu();
+        std::uint64_t answered = 0;
+        for (;;) {
+            tag const t = receive(*in);
+            if (t.number() == tag::goodbye) {
+                break;
+            }
+            send(out, t);
+            answered += 1;
+        }
+        end_cpu(answered);
+        finish();
+        meet(s_, 3);
+    }
+
+    // --- one way, when due -----------------------------------------------------------------
+
+    std::uint64_t idle_ticks() const {
+        return ticks_of(job_.figure == figure::wake_up ? 200'000'000 : 1'000'000);
+    }
+
+    void send_when_due() {
+        auto out = make_writer<writer>(end("0"));
+        connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, 1, 0);
+        std::uint64_t const start = watch_.now() + idle_ticks();
+        s_.start_tick.store(start);
+        double const interval = static_cast<double>(job_.interval_ns) / s_.ns_per_tick;
+        auto const count = job_.duration_ns / job_.interval_ns;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            await(start + static_cast<std::uint64_t>(static_cast<double>(i) * interval));
+            send(*out, tag::of(0, i));
+        }
+        s_.sent[0].store(count);
+        send(*out, tag::of(0, tag::goodbye));
+        meet(s_, 3);
+    }
+    /// Sleeps if there is time to sleep.
+    void await(std::uint64_t tick) {
+        std::uint64_t now = watch_.now();
+        if (now >= tick) {
+            return;
+        }
+        double const left_ns = static_cast<double>(tick - now) * s_.ns_per_tick;
+        if (left_ns > 400'000) {
+            timespec const rest = os::to_timespec(
+                os::monotonic_ns() + static_cast<std::uint64_t>(left_ns - 200'000));
+            ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &rest, nullptr);
+        }
+        while (watch_.now() < tick) {
+        }
+    }
+
+    void receive_due() {
+        auto in = make_reader<reader>(end("0"));
+        connect(static_cast<nobody*>(nullptr), 0, in.get(), 0, 1, 0);
+        double const interval = static_cast<double>(job_.interval_ns) / s_.ns_per_tick;
+        std::uint64_t const warm = job_.duration_ns / job_.interval_ns / 10;
+        std::uint64_t const idle_from = os::monotonic_ns();
+        start_cpu();
+        bool first = true;
+        for (;;) {
+            tag const t = receive(*in);
+            std::uint64_t const now = watch_.now_ordered();
+            if (t.number() == tag::goodbye) {
+                break;
+            }
+            if (first) {
+                first = false;
+                end_cpu(0);
+                mine_.idle_cpu_ns = mine_.cpu_ns;
+                mine_.idle_ns = os::monotonic_ns() - idle_from;
+                start_cpu();
+            }
+            if (t.number() >= warm) {
+                std::uint64_t const due = s_.start_tick.load(std::memory_order_relaxed) +
+                    static_cast<std::uint64_t>(static_cast<double>(t.number()) * interval);
+                if (now < due) {
+                    mine_.wrong += 1; // the clocks disagree
+                } else {
+                    mine_.ticks.record(now - due);
+                }
+            }
+        }
+        end_cpu(ledger_.taken());
+        meet(s_, 3);
+        ledger_.close(0, s_.sent[0].load());
+        finish();
+    }
+
+    // --- streams ---------------------------------------------------------------------------
+
+    std::uint32_t pairs() const { return job_.writers * job_.readers; }
+    std::uint64_t block() const { return job_.large() ? 16 : 512; }
+
+    template <class Writer>
+    void stream(std::string name) {
+        auto out = make_writer<Writer>(end(std::move(name)));
+        connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, pairs(), 0);
+        start_cpu();
+        std::uint64_t const start = watch_.now();
+        std::uint64_t const warm = start + duration_ / 10; // as those who take
+        std::uint64_t const over = start + duration_;
+        std::uint64_t number = 0;
+        std::uint64_t const stride = job_.large() ? 1 : 64;
+        bool counts = false;
+        for (std::uint64_t now = start; now < over; now = watch_.now()) {
+            if (!counts && now >= warm) {
+                counts = true;
+                start_cpu();
+            }
+            for (std::uint64_t const last = number + stride; number < last; ++number) {
+                send(*out, tag::of(me(), number));
+            }
+        }
+        leave(*out, number);
+    }
+    template <class Writer>
+    void leave(Writer& out, std::uint64_t sent) {
+        end_cpu(sent);
+        mine_.cpu_messages = 0; // counted by those who take
+        s_.sent[me()].store(sent);
+        s_.stop.fetch_add(1);
+        if (job_.lossy == 0) {
+            send(out, tag::of(me(), tag::goodbye));
+        }
+        meet(s_, 3);
+    }
+
+    /// Takes the time of whole blocks of messages.
+    class block_timer {
+      public:
+        block_timer(player& of) : of_(of), block_(of.block()) {}
+        [[gnu::always_inline]] void count(std::uint64_t taken) {
+            if (taken >= next_) [[unlikely]] {
+                stamp(taken);
+            }
+        }
+
+      private:
+        void stamp(std::uint64_t taken) {
+            std::uint64_t const now = of_.watch_.now();
+            if (warm_ == 0) {
+                warm_ = now + of_.duration_ / 10;
+            } else if (from_ == 0) {
+                if (now >= warm_) {
+                    from_ = now;
+                    of_.start_cpu();
+                    taken_from_ = taken;
+                }
+            } else {
+                // Blocks that come in one are one record for each message of the last.
+                of_.mine_.ticks.record((now - last_) * block_ / (taken - taken_last_));
+                of_.mine_.messages = taken - taken_from_;
+                of_.mine_.rate_ticks = now - from_;
+            }
+            last_ = now;
+            taken_last_ = taken;
+            next_ = taken + block_;
+        }
+
+        player& of_;
+        std::uint64_t const block_;
+        std::uint64_t next_ = 1;
+        std::uint64_t warm_ = 0;
+        std::uint64_t from_ = 0;
+        std::uint64_t last_ = 0;
+        std::uint64_t taken_from_ = 0;
+        std::uint64_t taken_last_ = 0;
+    };
+
+    template <class Reader>
+    void take_stream(std::string name) {
+        auto in = make_reader<Reader>(end(std::move(name)));
+        connect(static_cast<nobody*>(nullptr), 0, in.get(), 0, pairs(), 0);
+        mine_.per_record = block();
+        block_timer timer(*this);
+        if (job_.lossy != 0) {
+            take_lossy(*in, timer);
+        } else {
+            for (std::uint32_t left = job_.writers; left > 0;) {
+                if (receive(*in).number() == tag::goodbye) {
+                    left -= 1;
+                } else {
+                    timer.count(ledger_.taken());
+                }
+            }
+        }
+        taken();
+    }
+    /// The last message may be one of those that are lost: the end is told elsewhere.
+    template <class Reader>
+    void take_lossy(Reader& in, block_timer& timer) {
+        auto const read = [&](void const* from, std::size_t bytes) {
+            bool right = false;
+            tag const t = paper_.read(from, bytes, right);
+            if (t.number() != tag::hello || !right) {
+                ledger_.take(t, right);
+            }
+        };
+        for (;;) {
+            bool const last = s_.stop.load(std::memory_order_acquire) == job_.writers;
+            bool any = false;
+            for (int i = 0; i < 64 && in.try_receive(read); ++i) {
+                any = true;
+                timer.count(ledger_.taken());
+            }
+            if (last && !any) {
+                break;
+            }
+            if (!any && s_.oversubscribed != 0) {
+                ::sched_yield();
+            }
+        }
+    }
+    void taken() {
+        end_cpu(mine_.messages);
+        meet(s_, 3);
+        for (std::uint32_t i = 0; i < job_.writers; ++i) {
+            ledger_.close(i, s_.sent[i].load());
+        }
+        finish();
+    }
+
+    // --- batches ---------------------------------------------------------------------------
+
+    static constexpr std::size_t batch = 64;
+
+    void stream_batches() {
+        if constexpr (requires(writer& w) { w.try_send_batch(batch, [](std::size_t, void*) {}); }) {
+            auto out = make_writer<writer>(end("0"));
+            connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, pairs(), 0);
+            start_cpu();
+            std::uint64_t const over = watch_.now() + duration_;
+            std::uint64_t number = 0;
+            while (watch_.now() < over) {
+                std::uint64_t const last = number + batch;
+                spin_until([&] {
+                    number += out->try_send_batch(
+                        static_cast<std::size_t>(last - number),
+                        [&](std::size_t i, void* to) { paper_.write(to, tag::of(0, number + i)); });
+                    return number == last;
+                });
+            }
+            leave(*out, number);
+        } else {
+            throw std::runtime_error("no batches");
+        }
+    }
+    void take_batches() {
+        if constexpr (requires(reader& r) {
+                          r.try_receive_batch([](void const*, std::size_t) {});
+                      }) {
+            auto in = make_reader<reader>(end("0"));
+            connect(static_cast<nobody*>(nullptr), 0, in.get(), 0, pairs(), 0);
+            mine_.per_record = block();
+            block_timer timer(*this);
+            bool over = false;
+            auto const read = [&](void const* from, std::size_t bytes) {
+                bool right = false;
+                tag const t = paper_.read(from, bytes, right);
+                if (right && t.number() == tag::goodbye) {
+                    over = true;
+                } else if (!right || t.number() != tag::hello) {
+                    ledger_.take(t, right);
+                }
+            };
+            while (!over) {
+                spin_until([&] { return in->try_receive_batch(read) != 0; });
+                timer.count(ledger_.taken());
+            }
+            taken();
+        } else {
+            throw std::runtime_error("no batches");
+        }
+    }
+
+    // --- publishing to those who do not read ----------------------------------------------
+
+    void publish() {
+        auto out = make_writer<writer>(end("0"));
+        connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, job_.readers, 0);
+        constexpr std::uint64_t publishes = 64;
+        mine_.per_record = publishes;
+        std::uint64_t number = 0;
+        std::uint64_t last = watch_.now();
+        std::uint64_t const warm = last + duration_ / 10;
+        std::uint64_t const over = last + duration_;
+        while (last < over) {
+            for (std::uint64_t const end = number + publishes; number < end; ++number) {
+                if (!out->try_send([&](void* to) { paper_.write(to, tag::of(0, number)); })) {
+                    throw std::runtime_error("held up by a subscriber that does not read");
+                }
+            }
+            std::uint64_t const now = watch_.now();
+            if (now >= warm) {
+                mine_.ticks.record(now - last);
+            }
+            last = now;
+        }
+        meet(s_, 3);
+    }
+    void crowd() {
+        std::vector<std::unique_ptr<reader>> all;
+        settle_before();
+        for (std::uint32_t i = 0; i < job_.readers; ++i) {
+            all.push_back(std::make_unique<reader>(end("0", i, true, false)));
+        }
+        meet(s_, 1);
+        for (auto& one : all) {
+            for (bool heard = false; !heard;) {
+                heard = one->try_receive([](void const*, std::size_t) {});
+                if (!heard) {
+                    if (s_.failed.load() != 0) {
+                        throw std::runtime_error("the publisher failed");
+                    }
+                    ::usleep(100);
+                }
+            }
+            s_.heard[0].fetch_add(1);
+        }
+        meet(s_, 2);
+        meet(s_, 3); // asleep
+    }
+
+    // --- what is found ---------------------------------------------------------------------
+
+    std::uint64_t ticks_of(std::uint64_t ns) const {
+        return static_cast<std::uint64_t>(static_cast<double>(ns) / s_.ns_per_tick);
+    }
+    std::uint32_t me() const noexcept {
+        return job_.figure == figure::fan_in && role_ < job_.writers ? role_ : 0;
+    }
+    void start_cpu() noexcept { cpu_from_ = cpu_time_ns(); }
+    void end_cpu(std::uint64_t messages) noexcept {
+        mine_.cpu_ns = cpu_time_ns() - cpu_from_;
+        mine_.cpu_messages = messages;
+    }
+    void finish() noexcept {
+        mine_.lost += ledger_.lost();
+        mine_.wrong += ledger_.wrong();
+    }
+
+    session& s_;
+    job const job_;
+    std::uint32_t const role_;
+    role_result& mine_;
+    letter<Bytes> const paper_;
+    stop_watch const watch_;
+    bool const spins_;
+    std::uint64_t const duration_;
+    ledger ledger_;
+    std::uint64_t cpu_from_ = 0;
+};
+
+/// The part of `role`, by a subject that makes channels.
+template <class S>
+void play_channels(session& s, std::uint32_t role) {
+    if constexpr (S::sizes_fixed) {
+        bool const known = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return ((s.what.bytes == fixed_sizes[I] &&
+                     (player<S, fixed_sizes[I]>(s, role).play(), true)) ||
+                    ...);
+        }(std::make_index_sequence<fixed_sizes.size()>());
+        if (!known) {
+            throw std::runtime_error("no message of that size");
+        }
+    } else {
+        player<S, any_size>(s, role).play();
+    }
+}
+
+} // namespace partywall::bench
