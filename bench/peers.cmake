@@ -16,3 +16,27 @@ endfunction()
 if(NOT PARTYWALL_BENCH_PEERS)
     return()
 endif()
+
+find_package(PkgConfig QUIET)
+
+# iceoryx, with its daemon: neither is of use without the other.
+find_package(iceoryx_posh QUIET)
+find_program(PARTYWALL_BENCH_ROUDI iox-roudi)
+mark_as_advanced(PARTYWALL_BENCH_ROUDI)
+if(TARGET iceoryx_posh::iceoryx_posh AND PARTYWALL_BENCH_ROUDI)
+    partywall_bench_peer(iceoryx LIBRARIES iceoryx_posh::iceoryx_posh)
+    set_source_files_properties(subjects/iceoryx.cpp PROPERTIES COMPILE_DEFINITIONS
+        "PARTYWALL_BENCH_ROUDI=\"${PARTYWALL_BENCH_ROUDI}\"")
+endif()
+
+if(PkgConfig_FOUND)
+    pkg_check_modules(zmq QUIET IMPORTED_TARGET libzmq)
+endif()
+if(TARGET PkgConfig::zmq)
+    partywall_bench_peer(zeromq LIBRARIES PkgConfig::zmq)
+endif()
+
+find_package(nng QUIET CONFIG)
+if(TARGET nng::nng)
+    partywall_bench_peer(nng LIBRARIES nng::nng)
+endif()

@@ -258,7 +258,7 @@ measurement runner::once(subject const& who, std::string_view variant, job const
     }
     {
         troupe all(program_, *s, s.descriptor());
-        m.error = all.wait(os::monotonic_ns() + what.duration_ns * 2 + 20'000'000'000U);
+        m.error = all.wait(os::monotonic_ns() + what.duration_ns * 25 + 20'000'000'000U);
     }
     std::error_code ignored;
     std::filesystem::remove_all(scratch, ignored);

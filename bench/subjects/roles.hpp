@@ -31,6 +31,23 @@ inline std::uint64_t cpu_time_ns() noexcept {
            static_cast<std::uint64_t>(t.tv_nsec);
 }
 
+/// How long to go on: for the time that there is, and where the machine does something else, longer,
+/// until there is something to report.
+class enough {
+  public:
+    static constexpr std::uint64_t records_min = 100;
+
+    enough(std::uint64_t start, std::uint64_t duration) noexcept
+        : over_(start + duration), at_last_(start + 20 * duration) {}
+    bool goes_on(std::uint64_t now, std::uint64_t records) const noexcept {
+        return now < over_ || (records < records_min && now < at_last_);
+    }
+
+  private:
+    std::uint64_t over_;
+    std::uint64_t at_last_;
+};
+
 template <class S, std::size_t Bytes>
 class player {
     using writer = typename S::template writer<Bytes>;
@@ -234,10 +251,10 @@ class player {
         connect(&out, 0, in.get(), 1, 1, 1);
         std::uint64_t last = watch_.now();
         std::uint64_t const warm = last + duration_ / 10;
-        std::uint64_t const over = last + duration_;
+        enough const until(last, duration_);
         bool counts = false;
         std::uint64_t number = 0;
-        for (; last < over; ++number) {
+        for (; until.goes_on(last, mine_.ticks.count()); ++number) {
             send(out, tag::of(0, number));
             tag const t = receive(*in);
             if (t.number() != number) {
@@ -360,6 +377,9 @@ class player {
     std::uint32_t pairs() const { return job_.writers * job_.readers; }
     std::uint64_t block() const { return job_.large() ? 16 : 512; }
 
+    /// What so many messages are, by those who take them. Theirs may begin later.
+    std::uint64_t records(std::uint64_t messages) const { return messages / block() / 2; }
+
     template <class Writer>
     void stream(std::string name) {
         auto out = make_writer<Writer>(end(std::move(name)));
@@ -367,11 +387,11 @@ class player {
         start_cpu();
         std::uint64_t const start = watch_.now();
         std::uint64_t const warm = start + duration_ / 10; // as those who take
-        std::uint64_t const over = start + duration_;
+        enough const until(start, duration_);
         std::uint64_t number = 0;
         std::uint64_t const stride = job_.large() ? 1 : 64;
         bool counts = false;
-        for (std::uint64_t now = start; now < over; now = watch_.now()) {
+        for (std::uint64_t now = start; until.goes_on(now, records(number)); now = watch_.now()) {
             if (!counts && now >= warm) {
                 counts = true;
                 start_cpu();
@@ -498,9 +518,9 @@ class player {
             auto out = make_writer<writer>(end("0"));
             connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, pairs(), 0);
             start_cpu();
-            std::uint64_t const over = watch_.now() + duration_;
+            enough const until(watch_.now(), duration_);
             std::uint64_t number = 0;
-            while (watch_.now() < over) {
+            while (until.goes_on(watch_.now(), records(number))) {
                 std::uint64_t const last = number + batch;
                 spin_until([&] {
                     number += out->try_send_batch(
@@ -620,6 +640,92 @@ class player {
     std::uint64_t cpu_from_ = 0;
 };
 
+/// Both parts of a call. A subject that has calls of its own has two more types, each made from a
+/// channel: S::client with `call(write, read)`, and S::server with `run(answer)`, where
+/// `bool answer(void const* request, std::size_t bytes, void* reply)` says whether to go on.
+template <class S>
+void play_call(session& s, std::uint32_t role) {
+    job const j = s.what;
+    role_result& mine = s.results[role];
+    letter<any_size> const paper(j.bytes);
+    stop_watch const watch(s.counter != 0);
+    channel c;
+    c.scratch = std::string(s.scratch.view());
+    c.name = "call";
+    c.bytes = j.bytes;
+    c.depth = depth_for(j.bytes);
+    c.wait = j.wait;
+    c.variant = std::string(s.variant.view());
+    ledger taken;
+    auto const settle = [&] { pin_to(s.cpus[role]); };
+    if (!S::has_threads) {
+        settle();
+    }
+    std::uint64_t cpu_from = 0;
+    if (role == 1) {
+        typename S::server server(c);
+        meet(s, 1);
+        if (!S::server_works_in_threads) {
+            settle();
+        }
+        server.run([&](void const* from, std::size_t bytes, void* reply) {
+            bool right = false;
+            tag const t = paper.read(from, bytes, right);
+            if (t.number() == 0) {
+                cpu_from = cpu_time_ns();
+            }
+            if (!right) {
+                mine.wrong += 1;
+            } else if (t.number() != tag::hello && t.number() != tag::goodbye) {
+                taken.take(t, right);
+            }
+            paper.write(reply, t);
+            return t.number() != tag::goodbye;
+        });
+        mine.cpu_ns = cpu_time_ns() - cpu_from;
+        mine.cpu_messages = taken.taken();
+        mine.lost += taken.lost();
+        mine.wrong += taken.wrong();
+        meet(s, 2);
+        return;
+    }
+    meet(s, 1);
+    typename S::client client(c);
+    settle();
+    auto const call = [&](std::uint64_t number) {
+        client.call([&](void* to) { paper.write(to, tag::of(0, number)); },
+                    [&](void const* from, std::size_t bytes) {
+                        bool right = false;
+                        tag const t = paper.read(from, bytes, right);
+                        if (!right || t.number() != number) {
+                            mine.wrong += 1;
+                        }
+                    });
+    };
+    call(tag::hello);
+    auto const ticks_of = [&](std::uint64_t ns) {
+        return static_cast<std::uint64_t>(static_cast<double>(ns) / s.ns_per_tick);
+    };
+    cpu_from = cpu_time_ns();
+    std::uint64_t last = watch.now();
+    std::uint64_t const start = last;
+    std::uint64_t const warm = start + ticks_of(j.duration_ns / 10);
+    enough until(start, ticks_of(j.duration_ns));
+    std::uint64_t number = 0;
+    while (until.goes_on(last, mine.ticks.count())) {
+        call(number++);
+        std::uint64_t const now = watch.now();
+        if (now >= warm) {
+            mine.ticks.record(now - last);
+        }
+        last = now;
+    }
+    mine.cpu_ns = cpu_time_ns() - cpu_from;
+    mine.cpu_messages = number;
+    call(tag::goodbye);
+    meet(s, 2);
+}
+
 /// The part of `role`, by a subject that makes channels.
 template <class S>
 void play_channels(session& s, std::uint32_t role) {
@@ -635,6 +741,12 @@ void play_channels(session& s, std::uint32_t role) {
     } else {
         player<S, any_size>(s, role).play();
     }
+}
+
+/// The same, by one that has calls, too.
+template <class S>
+void play_any(session& s, std::uint32_t role) {
+    s.what.figure == figure::call ? play_call<S>(s, role) : play_channels<S>(s, role);
 }
 
 } // namespace partywall::bench
