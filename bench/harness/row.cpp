@@ -24,6 +24,12 @@ std::optional<double> median_of(std::vector<measurement> const& all, Member memb
 
 } // namespace
 
+void add_label(row& r, bool given, std::string const& label) {
+    if (given) {
+        r.labels += r.labels.empty() ? label : ", " + label;
+    }
+}
+
 double median(std::vector<double> values) {
     if (values.empty()) {
         return 0;
@@ -59,15 +65,18 @@ row summarize(job const& what, std::vector<measurement> const& repetitions) {
         r.most = *std::max_element(heads.begin(), heads.end());
     }
     std::vector<double> probes;
+    bool unsettled = false;
+    bool overloaded = false;
     for (measurement const& m : repetitions) {
         probes.push_back(m.probe);
         r.lost += m.lost;
         r.ticks.add(m.ticks);
         r.ns_per_record_tick = m.ns_per_record_tick;
-        if (m.unsettled) {
-            r.labels = "unsettled";
-        }
+        unsettled = unsettled || m.unsettled;
+        overloaded = overloaded || m.overloaded;
     }
+    add_label(r, unsettled, "unsettled");
+    add_label(r, overloaded, "overloaded");
     r.probe = median(std::move(probes));
     return r;
 }

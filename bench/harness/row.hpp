@@ -42,6 +42,7 @@ struct row {
 
 /// The medians of some repetitions.
 row summarize(job const& what, std::vector<measurement> const& repetitions);
+void add_label(row& r, bool given, std::string const& label);
 double median(std::vector<double> values);
 
 } // namespace partywall::bench

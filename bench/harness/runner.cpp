@@ -149,6 +149,7 @@ void evaluate(session const& s, double ns_per_tick, measurement& m) {
         role_result const& r = s.results[role];
         m.lost += r.lost;
         m.wrong += r.wrong;
+        m.overloaded = m.overloaded || r.overloaded != 0;
         if (counts_cpu_of_all(j) || is_rate(j.figure) || is_found_by(j, role)) {
             cpu += static_cast<double>(r.cpu_ns);
         }

@@ -22,6 +22,7 @@ struct measurement {
     double probe = 0; ///< the bare line's round trip beside it
     std::uint64_t lost = 0;
     std::uint64_t wrong = 0;
+    bool overloaded = false; ///< open loop: stopped, because it only fell behind
     bool unsettled = false; ///< the line changed under it, however often it was repeated
     std::string error;
     histogram ticks;

@@ -43,6 +43,7 @@ struct role_result {
     std::uint64_t cpu_messages = 0;
     std::uint64_t idle_cpu_ns = 0; ///< wake_up: while nothing came
     std::uint64_t idle_ns = 0;
+    std::uint32_t overloaded = 0;  ///< open loop: it fell so far behind that it stopped
     text<512> error;
 };
 

@@ -78,9 +78,7 @@ row row_of(runner const& with, cell_result const& from) {
     r.subject = from.what.who->name;
     r.variant = variant_text(from.what);
     r.placement = with.placement();
-    if (with.oversubscribes(from.what.what)) {
-        r.labels += r.labels.empty() ? "oversubscribed" : ", oversubscribed";
-    }
+    add_label(r, with.oversubscribes(from.what.what), "oversubscribed");
     return r;
 }
 

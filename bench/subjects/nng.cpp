@@ -50,12 +50,12 @@ class nng_end {
     nng_end(nng_end const&) = delete;
     nng_end& operator=(nng_end const&) = delete;
 
-    void listen() { check(nng_listen(socket_, url_.c_str(), nullptr, 0), "nng_listen"); }
-    /// The other side may not be there yet.
-    void dial() {
-        nng_socket_set_ms(socket_, NNG_OPT_RECONNMINT, 1);
-        nng_socket_set_ms(socket_, NNG_OPT_RECONNMAXT, 5);
-        check(nng_dial(socket_, url_.c_str(), nullptr, NNG_FLAG_NONBLOCK), "nng_dial");
+    void listen(std::string const& suffix = {}) {
+        check(nng_listen(socket_, (url_ + suffix).c_str(), nullptr, 0), "nng_listen");
+    }
+    /// The other side is there: dialling again and again leaves descriptors behind (1.5.2).
+    void dial(std::string const& suffix = {}) {
+        check(nng_dial(socket_, (url_ + suffix).c_str(), nullptr, 0), "nng_dial");
     }
     void subscribe() {
         check(nng_socket_set(socket_, NNG_OPT_SUB_SUBSCRIBE, "", 0), "subscribe");
@@ -108,10 +108,12 @@ class nng_writer {
                   : pattern_of(c) == pattern::pipeline ? nng_push0_open
                                                        : nng_pair0_open),
           bytes_(c.bytes) {
-        if (pattern_of(c) == pattern::pubsub) {
-            end_.listen(); // one writer, many readers
-        } else {
+        if (pattern_of(c) != pattern::pubsub) {
             end_.dial();
+            return;
+        }
+        for (std::uint32_t i = 0; i < c.readers; ++i) {
+            end_.dial("." + std::to_string(i));
         }
     }
     template <class Write>
@@ -137,7 +139,7 @@ class nng_reader {
           polls_(c.wait == wait::fd) {
         if (pattern_of(c) == pattern::pubsub) {
             end_.subscribe();
-            end_.dial();
+            end_.listen("." + std::to_string(c.index));
         } else {
             end_.listen();
         }

@@ -310,20 +310,27 @@ class player {
         std::uint64_t const start = watch_.now() + idle_ticks();
         s_.start_tick.store(start);
         double const interval = static_cast<double>(job_.interval_ns) / s_.ns_per_tick;
-        auto const count = job_.duration_ns / job_.interval_ns;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            await(start + static_cast<std::uint64_t>(static_cast<double>(i) * interval));
-            send(*out, tag::of(0, i));
+        auto const planned = job_.duration_ns / job_.interval_ns;
+        std::uint64_t const late_max = 2 * duration_;
+        std::uint64_t count = 0;
+        for (; count < planned; ++count) {
+            auto const due =
+                start + static_cast<std::uint64_t>(static_cast<double>(count) * interval);
+            if (!await(due, late_max)) {
+                mine_.overloaded = 1; // it would only get later
+                break;
+            }
+            send(*out, tag::of(0, count));
         }
         s_.sent[0].store(count);
         send(*out, tag::of(0, tag::goodbye));
         meet(s_, 3);
     }
-    /// Sleeps if there is time to sleep.
-    void await(std::uint64_t tick) {
-        std::uint64_t now = watch_.now();
+    /// Sleeps if there is time to sleep. False: the time passed long ago.
+    bool await(std::uint64_t tick, std::uint64_t late_max) {
+        std::uint64_t const now = watch_.now();
         if (now >= tick) {
-            return;
+            return now - tick < late_max;
         }
         double const left_ns = static_cast<double>(tick - now) * s_.ns_per_tick;
         if (left_ns > 400'000) {
@@ -333,6 +340,7 @@ class player {
         }
         while (watch_.now() < tick) {
         }
+        return true;
     }
 
     void receive_due() {
