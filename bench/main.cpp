@@ -174,6 +174,9 @@ int measure(command_line const& line, runner& with) {
             fmt::print("{}\n", problem);
         }
     }
+    for (std::string const& note : found.notes) {
+        fmt::print("not measured: {}\n", note);
+    }
     if (found.failures.empty()) {
         return 0;
     }

@@ -53,7 +53,8 @@ class troupe {
                            [](member const& m) { return m.pid > 0; })) {
             std::uint64_t const now = os::monotonic_ns();
             if (now >= deadline_ns) {
-                return error.empty() ? "it did not end in time" : error;
+                late_ = error.empty();
+                return late_ ? "it did not end in time" : error;
             }
             if (!await_one(static_cast<int>((deadline_ns - now) / 1'000'000 + 1))) {
                 continue;
@@ -73,6 +74,7 @@ class troupe {
         }
         return error;
     }
+    bool late() const noexcept { return late_; }
 
   private:
     struct member {
@@ -125,6 +127,7 @@ class troupe {
 
     session& session_;
     std::vector<member> members_;
+    bool late_ = false;
 };
 
 bool counts_cpu_of_all(job const& j) noexcept { return is_round_trip(j.figure); }
@@ -171,6 +174,7 @@ void evaluate(session const& s, double ns_per_tick, measurement& m) {
     }
     if (m.ticks.count() == 0) {
         m.error = "nothing was measured: too slow for the time it had";
+        m.too_slow = true;
         return;
     }
     auto const ns = [&](double fraction) {
@@ -260,6 +264,7 @@ measurement runner::once(subject const& who, std::string_view variant, job const
     {
         troupe all(program_, *s, s.descriptor());
         m.error = all.wait(os::monotonic_ns() + what.duration_ns * 25 + 20'000'000'000U);
+        m.too_slow = all.late();
     }
     std::error_code ignored;
     std::filesystem::remove_all(scratch, ignored);

@@ -25,6 +25,7 @@ struct measurement {
     bool overloaded = false; ///< open loop: stopped, because it only fell behind
     bool unsettled = false; ///< the line changed under it, however often it was repeated
     std::string error;
+    bool too_slow = false; ///< the error: it worked, but not in the time it had
     histogram ticks;
     double ns_per_record_tick = 1; ///< nanoseconds of a message that one tick of a record means
 };

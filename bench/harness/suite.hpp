@@ -16,6 +16,8 @@ struct suite_result {
     std::vector<row> rows;
     /// Losses where nothing may be lost, damaged messages, processes that failed.
     std::vector<std::string> failures;
+    /// Rows that another library did not get to, and why.
+    std::vector<std::string> notes;
 };
 
 /// Runs every group's cells A B C A B C..., `repetitions` times, starts and ends the programs that
