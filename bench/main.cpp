@@ -32,6 +32,7 @@ struct command_line {
     std::vector<std::string> only;
     std::vector<int> cpus;
     std::string json_file, svg_folder, markdown_file, commit;
+    std::string scratch = "/dev/shm";
     sort_key sort = sort_key::p50;
     bool list = false;
     bool guard = false;
@@ -42,10 +43,10 @@ struct command_line {
 /// A folder in memory for everything that subjects leave in files; gone with this.
 class scratch_root {
   public:
-    scratch_root() {
-        std::string pattern = "/dev/shm/partywall-bench-XXXXXX";
+    explicit scratch_root(std::string const& where) {
+        std::string pattern = where + "/partywall-bench-XXXXXX";
         if (::mkdtemp(pattern.data()) == nullptr) {
-            throw std::runtime_error("cannot make a folder in /dev/shm");
+            throw std::runtime_error("cannot make a folder in " + where);
         }
         path_ = pattern;
     }
@@ -76,12 +77,14 @@ void define(CLI::App& app, command_line& line) {
     app.add_option("--svg", line.svg_folder, "draw pictures into this folder, with gnuplot");
     app.add_option("--markdown", line.markdown_file, "write the tables to this file as well");
     app.add_option("--sort", line.sort, "rows of a table by this percentile of theirs")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, sort_key>{{"p50", sort_key::p50},
-                                            {"p90", sort_key::p90},
-                                            {"p99", sort_key::p99},
-                                            {"p99.9", sort_key::p999}}));
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, sort_key>{{"p50", sort_key::p50},
+                                                                    {"p90", sort_key::p90},
+                                                                    {"p99", sort_key::p99},
+                                                                    {"p99.9", sort_key::p999}}));
     app.add_option("--commit", line.commit, "what is measured, for the environment block");
+    app.add_option("--scratch", line.scratch, "folder in memory for files of the subjects")
+        ->capture_default_str();
     app.add_flag("--list", line.list, "name figures and subjects, and end");
     app.add_flag("--guard", line.guard,
                  "check a few ratios with a wide margin, for continuous integration");
@@ -218,11 +221,11 @@ int run(command_line& line) {
         fmt::print("the guard needs two processors\n");
         return exit_cannot;
     }
-    scratch_root const scratch;
+    scratch_root const scratch(line.scratch);
     runner with(own_path(), cpus, scratch.path());
     if (line.guard) {
         return guard(with, [](std::string const& text) { fmt::print("{}\n", text); }) ? 0
-                                                                                       : exit_failed;
+                                                                                      : exit_failed;
     }
     return measure(line, with);
 }

@@ -40,3 +40,8 @@ find_package(nng QUIET CONFIG)
 if(TARGET nng::nng)
     partywall_bench_peer(nng LIBRARIES nng::nng)
 endif()
+
+find_package(gRPC QUIET CONFIG)
+if(TARGET gRPC::grpc++)
+    partywall_bench_peer(grpc LIBRARIES gRPC::grpc++)
+endif()

@@ -96,8 +96,8 @@ bool guard(runner& with, std::function<void(std::string const&)> const& tell) {
         for (std::size_t k = 0; k < rules.size(); ++k) {
             double const now = rules[k].of(found.rows);
             best[k] = rules[k].at_least ? std::max(best[k], now) : std::min(best[k], now);
-            all = all && (rules[k].at_least ? best[k] >= rules[k].limit
-                                            : best[k] <= rules[k].limit);
+            all =
+                all && (rules[k].at_least ? best[k] >= rules[k].limit : best[k] <= rules[k].limit);
         }
         if (all) {
             break;

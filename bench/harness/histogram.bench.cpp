@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the suite's own tools cost: they stand in every figure.
-#include "../support/instructions.hpp"
 #include "histogram.hpp"
+#include "../support/instructions.hpp"
 #include "letter.hpp"
 #include "ticks.hpp"
 

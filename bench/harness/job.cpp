@@ -6,9 +6,9 @@
 namespace partywall::bench {
 namespace {
 constexpr std::array<std::string_view, figure_count> figures{
-    "round_trip",      "one_way", "throughput",       "throughput_batch",         "publish_cost",
-    "fan_out",         "fan_in",  "call",             "large_round_trip",         "large_round_trip_touched",
-    "wake_up",         "breaker_admit", "breaker_reject"};
+    "round_trip", "one_way",       "throughput",    "throughput_batch", "publish_cost",
+    "fan_out",    "fan_in",        "call",          "large_round_trip", "large_round_trip_touched",
+    "wake_up",    "breaker_admit", "breaker_reject"};
 constexpr std::array<std::string_view, wait_count> waits{"spin", "spin_then_park", "park", "fd"};
 } // namespace
 

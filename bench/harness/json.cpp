@@ -66,8 +66,8 @@ boost::json::object object_of(environment const& e) {
 } // namespace
 
 std::string json(environment const& e, std::vector<row> const& rows) {
-    std::string text = "{\"environment\": " + boost::json::serialize(object_of(e)) +
-                       ",\n \"rows\": [";
+    std::string text =
+        "{\"environment\": " + boost::json::serialize(object_of(e)) + ",\n \"rows\": [";
     char const* separator = "\n  ";
     for (row const& r : rows) {
         text += separator + boost::json::serialize(object_of(r));

@@ -76,8 +76,8 @@ void environment_block(std::string& out, environment const& e) {
         }
     };
     out += "| environment | |\n|---|---|\n";
-    line("processor", fmt::format("{}{}, {} usable", e.cpu,
-                                  e.hypervisor ? " (virtual machine)" : "", e.cpus));
+    line("processor",
+         fmt::format("{}{}, {} usable", e.cpu, e.hypervisor ? " (virtual machine)" : "", e.cpus));
     line("placement", fmt::format("{} (processors {})", e.placement, fmt::join(e.pinned_to, ", ")));
     line("kernel", e.kernel);
     line("compiler", e.compiler + ", " + e.flags);
@@ -112,9 +112,9 @@ void table(std::string& out, std::vector<row const*> const& rows) {
             out += rate ? "| | | | | | | | | | | | |\n" : "| | | | | | | | | | | | | | | | |\n";
         }
         last = r;
-        out += fmt::format("| {} | {} | {} | {} | {} | ", size_text(r->bytes),
-                           r->wait ? to_string(*r->wait) : "", r->receivers, r->subject,
-                           r->variant);
+        out +=
+            fmt::format("| {} | {} | {} | {} | {} | ", size_text(r->bytes),
+                        r->wait ? to_string(*r->wait) : "", r->receivers, r->subject, r->variant);
         if (rate) {
             out += fmt::format("{} | {} .. {} | ", rate_text(r->per_second), rate_text(r->least),
                                rate_text(r->most));
@@ -146,9 +146,8 @@ std::string markdown(environment const& e, std::vector<row> const& rows, sort_ke
         return std::tuple(place_of(*a), key_of(*a, by)) < std::tuple(place_of(*b), key_of(*b, by));
     });
     for (auto from = sorted.begin(); from != sorted.end();) {
-        auto const to = std::find_if(from, sorted.end(), [&](row const* r) {
-            return r->figure != (*from)->figure;
-        });
+        auto const to = std::find_if(from, sorted.end(),
+                                     [&](row const* r) { return r->figure != (*from)->figure; });
         table(out, std::vector<row const*>(from, to));
         from = to;
     }

@@ -39,8 +39,7 @@ class agenda {
 
     void round_trips() {
         auto const sizes = quick_ ? std::vector<std::uint64_t>{48, 64, kib}
-                                  : std::vector<std::uint64_t>{8,   48,       64,     256,
-                                                               kib, 64 * kib, mib};
+                                  : std::vector<std::uint64_t>{8, 48, 64, 256, kib, 64 * kib, mib};
         for (std::uint64_t const bytes : sizes) {
             add(figure::round_trip, bytes, wait::spin);
         }
@@ -225,9 +224,7 @@ plan make_plan(plan_options const& options) {
 
 std::string variant_text(cell const& c) {
     std::string text = c.variant;
-    auto const add = [&](std::string const& more) {
-        text += text.empty() ? more : ", " + more;
-    };
+    auto const add = [&](std::string const& more) { text += text.empty() ? more : ", " + more; };
     if (c.what.figure == figure::one_way) {
         add(std::to_string(1'000'000'000U / c.what.interval_ns) + "/s");
     }

@@ -65,8 +65,8 @@ std::string curves(std::string const& file, std::string const& title, environmen
             double const x = count / slower;
             if (x >= 1.02 * last) { // more points than pixels help nobody
                 last = x;
-                script += fmt::format("{} {}\n", x, static_cast<double>(value) *
-                                                        r.ns_per_record_tick);
+                script +=
+                    fmt::format("{} {}\n", x, static_cast<double>(value) * r.ns_per_record_tick);
             }
         });
         script += "EOD\n";
@@ -98,8 +98,8 @@ std::string bars(std::string const& file, std::string const& title, environment 
     }
     script += ") noenhanced\n$data << EOD\n";
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        script += fmt::format("{} {} 0x{}\n", *rows[i]->headline(), i,
-                              colour_of(*rows[i]).substr(1));
+        script +=
+            fmt::format("{} {} 0x{}\n", *rows[i]->headline(), i, colour_of(*rows[i]).substr(1));
     }
     script += fmt::format("EOD\nplot $data using ({0}):2:({0}):1:($2-0.35):($2+0.35):3 with "
                           "boxxyerror lc rgb variable, $data using 1:2:(sprintf(' %.3g', $1)) with "
@@ -116,11 +116,12 @@ std::string lines(std::string const& file, std::string const& title, environment
         by_name[name_of(*r)].push_back(r);
     }
     std::string script = style;
-    script += fmt::format("set terminal svg size 900,480 font 'sans,12' background '#ffffff'\n"
-                          "set output '{}'\nset title \"{}\\n{}\"\nset logscale y\n"
-                          "set xlabel 'subscribers that do not read'\nset ylabel 'ns, median'\n"
-                          "set xtics ('0' 0, '1' 1, '8' 2, '64' 3, '256' 4)\nset xrange [-0.2:4.2]\n",
-                          file, title, caption(e));
+    script +=
+        fmt::format("set terminal svg size 900,480 font 'sans,12' background '#ffffff'\n"
+                    "set output '{}'\nset title \"{}\\n{}\"\nset logscale y\n"
+                    "set xlabel 'subscribers that do not read'\nset ylabel 'ns, median'\n"
+                    "set xtics ('0' 0, '1' 1, '8' 2, '64' 3, '256' 4)\nset xrange [-0.2:4.2]\n",
+                    file, title, caption(e));
     std::string plots;
     std::size_t i = 0;
     for (auto& [name, those] : by_name) {

@@ -28,7 +28,7 @@ struct row {
     std::optional<double> ratio_to_raw;
     std::uint64_t lost = 0;
     // What the schema does not ask for.
-    double probe = 0; ///< the bare line's round trip beside it
+    double probe = 0;                  ///< the bare line's round trip beside it
     std::optional<double> least, most; ///< of the repetitions: p50, or per_second
     std::optional<double> cpu_per_message;
     std::optional<double> cpu_idle_percent;

@@ -23,7 +23,7 @@ struct measurement {
     std::uint64_t lost = 0;
     std::uint64_t wrong = 0;
     bool overloaded = false; ///< open loop: stopped, because it only fell behind
-    bool unsettled = false; ///< the line changed under it, however often it was repeated
+    bool unsettled = false;  ///< the line changed under it, however often it was repeated
     std::string error;
     bool too_slow = false; ///< the error: it worked, but not in the time it had
     histogram ticks;

@@ -19,8 +19,8 @@ namespace {
 }
 
 session* map(int descriptor) {
-    void* const memory = ::mmap(nullptr, sizeof(session), PROT_READ | PROT_WRITE, MAP_SHARED,
-                                descriptor, 0);
+    void* const memory =
+        ::mmap(nullptr, sizeof(session), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED) {
         fail("mmap of the session");
     }

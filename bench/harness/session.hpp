@@ -33,17 +33,17 @@ struct text {
 
 /// What one process found. Written by it alone, read by the runner when it has ended.
 struct role_result {
-    histogram ticks;               ///< of what the figure counts
-    std::uint64_t per_record = 1;  ///< messages that one record stands for
-    std::uint64_t messages = 0;    ///< of which the rate is made
-    std::uint64_t rate_ticks = 0;  ///< and the time that they took
+    histogram ticks;              ///< of what the figure counts
+    std::uint64_t per_record = 1; ///< messages that one record stands for
+    std::uint64_t messages = 0;   ///< of which the rate is made
+    std::uint64_t rate_ticks = 0; ///< and the time that they took
     std::uint64_t lost = 0;
-    std::uint64_t wrong = 0;       ///< damaged, repeated, out of order, from the future
-    std::uint64_t cpu_ns = 0;      ///< of the process, while it measured
+    std::uint64_t wrong = 0;  ///< damaged, repeated, out of order, from the future
+    std::uint64_t cpu_ns = 0; ///< of the process, while it measured
     std::uint64_t cpu_messages = 0;
     std::uint64_t idle_cpu_ns = 0; ///< wake_up: while nothing came
     std::uint64_t idle_ns = 0;
-    std::uint32_t overloaded = 0;  ///< open loop: it fell so far behind that it stopped
+    std::uint32_t overloaded = 0; ///< open loop: it fell so far behind that it stopped
     text<512> error;
 };
 
@@ -52,7 +52,7 @@ struct session {
     job what;
     text<32> subject;
     text<64> variant;
-    text<96> scratch;              ///< a folder in memory, for the subject's files
+    text<96> scratch; ///< a folder in memory, for the subject's files
     std::array<std::int32_t, roles_max> cpus{};
     std::uint32_t roles = 0;
     std::uint32_t oversubscribed = 0; ///< who spins must yield now and then

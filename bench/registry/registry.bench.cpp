@@ -39,8 +39,7 @@ void look_up(benchmark::State& state) {
     for (std::int64_t i = 0; i < state.range(0); ++i) {
         publisher_options small;
         small.depth = 4;
-        others.push_back(
-            in.me().publisher<blob<8>>("other/" + std::to_string(i), small).value());
+        others.push_back(in.me().publisher<blob<8>>("other/" + std::to_string(i), small).value());
     }
     auto const wanted = in.me().publisher<blob<8>>("wanted").value();
     for (auto _ : state) {

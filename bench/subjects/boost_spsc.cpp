@@ -14,8 +14,7 @@ namespace partywall::bench {
 namespace {
 
 template <std::size_t Bytes>
-using queue = boost::lockfree::spsc_queue<blob<Bytes>,
-                                          boost::lockfree::capacity<depth_for(Bytes)>>;
+using queue = boost::lockfree::spsc_queue<blob<Bytes>, boost::lockfree::capacity<depth_for(Bytes)>>;
 
 template <std::size_t Bytes>
 class spsc_writer {

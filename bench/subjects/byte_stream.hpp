@@ -49,7 +49,8 @@ class byte_writer {
   public:
     /// `blocks`: the descriptor itself waits.
     byte_writer(std::uint64_t bytes, bool blocks)
-        : bytes_(static_cast<std::size_t>(bytes)), blocks_(blocks), buffer_(stream_batch * std::min<std::size_t>(bytes_, 1024) + bytes_) {}
+        : bytes_(static_cast<std::size_t>(bytes)), blocks_(blocks),
+          buffer_(stream_batch * std::min<std::size_t>(bytes_, 1024) + bytes_) {}
 
     template <class Write>
     bool try_send(int fd, Write write) {

@@ -33,8 +33,8 @@
 namespace partywall::bench {
 
 struct channel {
-    std::string scratch; ///< folder for files
-    std::string name;    ///< the same on both sides, and of no other channel
+    std::string scratch;     ///< folder for files
+    std::string name;        ///< the same on both sides, and of no other channel
     std::uint32_t index = 0; ///< of this writer, or of this reader
     std::uint32_t writers = 1;
     std::uint32_t readers = 1;

@@ -176,8 +176,8 @@ class iceoryx_reader {
             return false;
         }
         // Chunks say their size, but only to those who ask for the header.
-        read(taken.value(), iox::mepoo::ChunkHeader::fromUserPayload(taken.value())
-                                ->userPayloadSize());
+        read(taken.value(),
+             iox::mepoo::ChunkHeader::fromUserPayload(taken.value())->userPayloadSize());
         in_.release(taken.value());
         return true;
     }
@@ -265,8 +265,8 @@ class iceoryx_server {
                 }
                 continue;
             }
-            auto lent = in_.loan(iox::popo::RequestHeader::fromPayload(taken.value()), bytes_,
-                                 alignment);
+            auto lent =
+                in_.loan(iox::popo::RequestHeader::fromPayload(taken.value()), bytes_, alignment);
             if (lent.has_error()) {
                 throw std::runtime_error("no chunk for a reply");
             }
@@ -312,6 +312,6 @@ std::unique_ptr<companion> start(std::string const& scratch) {
 
 } // namespace
 
-subject iceoryx_subject() { return {"iceoryx", {""}, can, play_any<services>, start}; }
+subject iceoryx_subject() { return {"iceoryx", {""}, can, play_any<services>, start, false, true}; }
 
 } // namespace partywall::bench

@@ -57,9 +57,7 @@ class nng_end {
     void dial(std::string const& suffix = {}) {
         check(nng_dial(socket_, (url_ + suffix).c_str(), nullptr, 0), "nng_dial");
     }
-    void subscribe() {
-        check(nng_socket_set(socket_, NNG_OPT_SUB_SUBSCRIBE, "", 0), "subscribe");
-    }
+    void subscribe() { check(nng_socket_set(socket_, NNG_OPT_SUB_SUBSCRIBE, "", 0), "subscribe"); }
     template <class Write>
     bool send(std::uint64_t bytes, Write write, int flags) {
         nng_msg* message = nullptr;
@@ -242,6 +240,6 @@ void play(session& s, std::uint32_t role) {
 
 } // namespace
 
-subject nng_subject() { return {"nng", {""}, can, play}; }
+subject nng_subject() { return {"nng", {""}, can, play, nullptr, false, true}; }
 
 } // namespace partywall::bench

@@ -40,9 +40,8 @@ participant& me(channel const& c) {
 constexpr auto patience = 30s;
 
 template <std::size_t Bytes>
-using message_type =
-    typename std::conditional_t<Bytes == any_size, std::type_identity<bytes>,
-                                std::type_identity<blob<Bytes>>>::type;
+using message_type = typename std::conditional_t<Bytes == any_size, std::type_identity<bytes>,
+                                                 std::type_identity<blob<Bytes>>>::type;
 
 waiting waiting_of(channel const& c) {
     switch (c.wait) {
@@ -277,8 +276,7 @@ class lane_reader : public reading<Bytes, receiver<message_type<Bytes>>> {
 
   public:
     explicit lane_reader(channel const& c)
-        : reading<Bytes, receiver<message>>(
-              me(c).receiver<message>(c.name, options(c)).value()) {}
+        : reading<Bytes, receiver<message>>(me(c).receiver<message>(c.name, options(c)).value()) {}
 
   private:
     static receiver_options options(channel const& c) {

@@ -59,9 +59,9 @@ class player {
 
   public:
     player(session& s, std::uint32_t role)
-        : s_(s), job_(s.what), role_(role), mine_(s.results[role]), paper_(job_.bytes, job_.ends_only()),
-          watch_(s.counter != 0), spins_(job_.wait == wait::spin),
-          duration_(ticks_of(job_.duration_ns)) {}
+        : s_(s), job_(s.what), role_(role), mine_(s.results[role]),
+          paper_(job_.bytes, job_.ends_only()), watch_(s.counter != 0),
+          spins_(job_.wait == wait::spin), duration_(ticks_of(job_.duration_ns)) {}
 
     void play() {
         switch (job_.figure) {
@@ -71,16 +71,14 @@ class player {
         case figure::one_way:
         case figure::wake_up: return role_ == 0 ? send_when_due() : receive_due();
         case figure::throughput: return role_ == 0 ? stream<writer>("0") : take_stream<reader>("0");
-        case figure::throughput_batch:
-            return role_ == 0 ? stream_batches() : take_batches();
+        case figure::throughput_batch: return role_ == 0 ? stream_batches() : take_batches();
         case figure::publish_cost: return role_ == 0 ? publish() : crowd();
         case figure::fan_out:
             return role_ == 0 ? stream<fan_writer>("0")
                               : take_stream<reader>(S::fans_out ? "0" : own_name(role_ - 1));
         case figure::fan_in:
-            return role_ < job_.writers
-                       ? stream<writer>(S::fans_in ? "0" : own_name(role_))
-                       : take_stream<fan_reader>("0");
+            return role_ < job_.writers ? stream<writer>(S::fans_in ? "0" : own_name(role_))
+                                        : take_stream<fan_reader>("0");
         default: throw std::runtime_error("no such role");
         }
     }
@@ -105,7 +103,8 @@ class player {
         return c;
     }
     channel end(std::string name) const {
-        bool const out = (job_.figure == figure::fan_out && S::fans_out) || job_.figure == figure::publish_cost;
+        bool const out =
+            (job_.figure == figure::fan_out && S::fans_out) || job_.figure == figure::publish_cost;
         bool const in = job_.figure == figure::fan_in && S::fans_in;
         std::uint32_t index = 0;
         if (job_.figure == figure::fan_out && role_ > 0) {
@@ -334,8 +333,8 @@ class player {
         }
         double const left_ns = static_cast<double>(tick - now) * s_.ns_per_tick;
         if (left_ns > 400'000) {
-            timespec const rest = os::to_timespec(
-                os::monotonic_ns() + static_cast<std::uint64_t>(left_ns - 200'000));
+            timespec const rest =
+                os::to_timespec(os::monotonic_ns() + static_cast<std::uint64_t>(left_ns - 200'000));
             ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &rest, nullptr);
         }
         while (watch_.now() < tick) {
@@ -365,7 +364,8 @@ class player {
                 start_cpu();
             }
             if (t.number() >= warm) {
-                std::uint64_t const due = s_.start_tick.load(std::memory_order_relaxed) +
+                std::uint64_t const due =
+                    s_.start_tick.load(std::memory_order_relaxed) +
                     static_cast<std::uint64_t>(static_cast<double>(t.number()) * interval);
                 if (now < due) {
                     mine_.wrong += 1; // the clocks disagree
@@ -522,7 +522,9 @@ class player {
     static constexpr std::size_t batch = 64;
 
     void stream_batches() {
-        if constexpr (requires(writer& w) { w.try_send_batch(batch, [](std::size_t, void*) {}); }) {
+        if constexpr (requires(writer & w) {
+                          w.try_send_batch(batch, [](std::size_t, void*) {});
+                      }) {
             auto out = make_writer<writer>(end("0"));
             connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, pairs(), 0);
             start_cpu();
@@ -543,7 +545,7 @@ class player {
         }
     }
     void take_batches() {
-        if constexpr (requires(reader& r) {
+        if constexpr (requires(reader & r) {
                           r.try_receive_batch([](void const*, std::size_t) {});
                       }) {
             auto in = make_reader<reader>(end("0"));
@@ -742,7 +744,8 @@ void play_channels(session& s, std::uint32_t role) {
             return ((s.what.bytes == fixed_sizes[I] &&
                      (player<S, fixed_sizes[I]>(s, role).play(), true)) ||
                     ...);
-        }(std::make_index_sequence<fixed_sizes.size()>());
+        }
+        (std::make_index_sequence<fixed_sizes.size()>());
         if (!known) {
             throw std::runtime_error("no message of that size");
         }

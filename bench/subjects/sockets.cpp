@@ -75,8 +75,7 @@ class socket_reader {
   public:
     explicit socket_reader(channel const& c)
         : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-          bytes_(c.bytes, !c.spins()), blocks_(blocks_in_kernel(c)),
-          polls_(c.wait == wait::fd) {
+          bytes_(c.bytes, !c.spins()), blocks_(blocks_in_kernel(c)), polls_(c.wait == wait::fd) {
         sockaddr_un const a = address_of(c);
         if (listener_.get() < 0 ||
             ::bind(listener_.get(), reinterpret_cast<sockaddr const*>(&a), sizeof a) != 0 ||
@@ -129,7 +128,8 @@ class pipe_end {
         if (fd_.get() < 0) {
             fail_errno("open of a pipe");
         }
-        ::fcntl(fd_.get(), F_SETPIPE_SZ, buffer_bytes); // it may be refused: not our pipe to measure
+        ::fcntl(fd_.get(), F_SETPIPE_SZ,
+                buffer_bytes); // it may be refused: not our pipe to measure
     }
     descriptor fd_;
 };

@@ -33,6 +33,9 @@ struct subject {
     std::unique_ptr<companion> (*start)(std::string const& scratch) = nullptr;
     /// Not run unless asked for by name.
     bool hidden = false;
+    /// Needs a daemon, or threads of its own that get no processor while others spin: not for
+    /// tests that have to be quick everywhere.
+    bool takes_time = false;
 };
 
 /// Those that are compiled in.

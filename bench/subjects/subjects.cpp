@@ -54,7 +54,7 @@ std::vector<missing_subject> const& missing_subjects() {
         {"nng", "install libnng-dev"},
 #endif
 #ifndef PARTYWALL_BENCH_GRPC
-        {"grpc", "install libgrpc++-dev and protobuf-compiler-grpc"},
+        {"grpc", "install libgrpc++-dev"},
 #endif
 #ifndef PARTYWALL_BENCH_ICEORYX2
         {"iceoryx2", "set PARTYWALL_BENCH_ICEORYX2_PREFIX to where its C++ binding is installed"},

@@ -114,7 +114,10 @@ class zmq_end {
 class zeromq_writer {
   public:
     explicit zeromq_writer(channel const& c)
-        : end_(c.lossy || c.readers > 1 ? ZMQ_XPUB : c.writers > 1 ? ZMQ_PUSH : ZMQ_PAIR, c.depth),
+        : end_(c.lossy || c.readers > 1 ? ZMQ_XPUB
+               : c.writers > 1          ? ZMQ_PUSH
+                                        : ZMQ_PAIR,
+               c.depth),
           buffer_(static_cast<std::size_t>(c.bytes)) {
         if (c.lossy || c.readers > 1) {
             end_.set(ZMQ_XPUB_NODROP, c.lossy ? 0 : 1);
@@ -143,7 +146,10 @@ class zeromq_writer {
 class zeromq_reader {
   public:
     explicit zeromq_reader(channel const& c)
-        : end_(c.lossy || c.readers > 1 ? ZMQ_SUB : c.writers > 1 ? ZMQ_PULL : ZMQ_PAIR, c.depth),
+        : end_(c.lossy || c.readers > 1 ? ZMQ_SUB
+               : c.writers > 1          ? ZMQ_PULL
+                                        : ZMQ_PAIR,
+               c.depth),
           polls_(c.wait == wait::fd) {
         if (c.lossy || c.readers > 1) {
             end_.set(ZMQ_RECONNECT_IVL, 1); // the writer comes after us
@@ -243,6 +249,6 @@ bool can(job const& j, std::string_view) {
 
 } // namespace
 
-subject zeromq_subject() { return {"zeromq", {""}, can, play_any<sockets>}; }
+subject zeromq_subject() { return {"zeromq", {""}, can, play_any<sockets>, nullptr, false, true}; }
 
 } // namespace partywall::bench

@@ -32,8 +32,8 @@ class instruction_count {
         ::ioctl(fd_, PERF_EVENT_IOC_DISABLE, 0);
         std::uint64_t count = 0;
         if (::read(fd_, &count, sizeof count) == sizeof count && count != 0) {
-            state_.counters["instructions"] = benchmark::Counter(
-                static_cast<double>(count), benchmark::Counter::kAvgIterations);
+            state_.counters["instructions"] =
+                benchmark::Counter(static_cast<double>(count), benchmark::Counter::kAvgIterations);
         }
         ::close(fd_);
     }

@@ -91,9 +91,7 @@ BENCHMARK(publish_bytes)->Arg(48)->Arg(1024)->Arg(65536)->Arg(1 << 20);
 template <std::size_t Bytes, delivery Delivery>
 void publish_and_receive(benchmark::State& state) {
     domain in;
-    auto from = in.me()
-                    .subscriber<blob<Bytes>>("t", reading(Delivery))
-                    .value();
+    auto from = in.me().subscriber<blob<Bytes>>("t", reading(Delivery)).value();
     auto out = in.me()
                    .publisher<blob<Bytes>>("t", Delivery == delivery::lossless ? blocking()
                                                                                : overwriting())
