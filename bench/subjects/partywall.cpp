@@ -210,6 +210,7 @@ class topic_writer {
         o.overflow = overflow_of(c);
         o.depth = c.depth;
         o.payload_bytes_max = c.bytes;
+        o.pins_max = 2 * c.readers; // memory for so many more, and 64 MiB each is a lot
         o.subscribers_max = std::max(subscribers_default, c.readers);
         o.block_for = patience;
         o.waiting = waiting_of(c);

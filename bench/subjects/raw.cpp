@@ -29,7 +29,7 @@ struct head {
     std::array<place, readers_max> places;
 };
 
-constexpr std::uint64_t spin_ns = 20'000;
+constexpr std::uint64_t spin_ns = 100'000; ///< as long as partywall's default at most
 
 /// All zeros is a ring where nothing was sent yet, so whoever comes first makes the file.
 template <std::size_t Bytes>
