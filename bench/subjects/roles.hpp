@@ -310,7 +310,7 @@ class player {
         s_.start_tick.store(start);
         double const interval = static_cast<double>(job_.interval_ns) / s_.ns_per_tick;
         auto const planned = job_.duration_ns / job_.interval_ns;
-        std::uint64_t const late_max = 2 * duration_;
+        std::uint64_t const late_max = 2 * duration_ + ticks_of(2'000'000'000);
         std::uint64_t count = 0;
         for (; count < planned; ++count) {
             auto const due =
