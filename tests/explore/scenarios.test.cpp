@@ -23,6 +23,24 @@ TEST_P(Scenarios, HoldInEveryScheduleAndWithEveryStaleValue) {
     EXPECT_EQ(result.violation, "");
 }
 
+/// With larger bounds than can be exhausted, by chance. A failure names the seed of its schedule:
+/// PARTYWALL_TEST_SEED gives it again.
+class LargeScenarios : public testing::TestWithParam<named_scenario> {};
+
+TEST_P(LargeScenarios, HoldInRandomSchedules) {
+    watchdog::extend(std::chrono::minutes(10));
+    way how;
+    how.random = test::count(500, 200'000);
+    how.seed = test::run_seed();
+    std::cout << "seed " << how.seed << ", ";
+    outcome const result = GetParam().run(how);
+    say(GetParam().name, result);
+    EXPECT_EQ(result.violation, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LargeScenarios, testing::ValuesIn(all_scenarios(true)),
+                         [](auto const& one) { return one.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(All, Scenarios, testing::ValuesIn(all_scenarios(test::full_counts())),
                          [](auto const& one) { return one.param.name; });
 
