@@ -55,8 +55,11 @@ void publish(all_words& words, std::uint64_t messages, unsigned waiters) {
     }
 }
 
+enum class mistake { none, said_late, said_alike, drained_late };
+
 /// As wait_descriptor::rearm(). `mortal`: may be killed once it is armed.
-void poll(machine& run, all_words& words, unsigned me, std::uint64_t messages, bool mortal) {
+void poll(machine& run, all_words& words, unsigned me, std::uint64_t messages, bool mortal,
+          mistake made) {
     sleeper bell(words.arm, words.rung);
     sign mine(words.wake[me], &words.wake_arm);
     std::uint64_t taken = 0;
@@ -71,10 +74,16 @@ void poll(machine& run, all_words& words, unsigned me, std::uint64_t messages, b
         if (there()) {
             continue;
         }
-        std::uint32_t const drained = explored_atomics::fetch_add(words.pipe[me], std::uint32_t{0},
-                                                                  std::memory_order_seq_cst);
-        generation += 1;
-        mine.raise(detail::make_wake_word(generation, 1));
+        auto const drain = [&] {
+            return explored_atomics::fetch_add(words.pipe[me], std::uint32_t{0},
+                                               std::memory_order_seq_cst);
+        };
+        auto const say = [&] { mine.raise(detail::make_wake_word(generation, 1)); };
+        std::uint32_t drained = drain();
+        generation += made == mistake::said_alike && generation != 0 ? 0 : 1;
+        if (made != mistake::said_late) {
+            say();
+        }
         bell.disarm();
         bell.prepare();
         if (mortal && run.pick(2) == 1) {
@@ -84,12 +93,19 @@ void poll(machine& run, all_words& words, unsigned me, std::uint64_t messages, b
         if (there()) {
             continue;
         }
+        if (made == mistake::said_late) {
+            say();
+        }
+        if (made == mistake::drained_late) {
+            drained = drain();
+        }
         run.sleep_while(words.pipe[me], drained);
     }
 }
 
 outcome explore_wakes(std::uint64_t messages, unsigned waiters,
-                      std::function<void(access&)> const& mutate = {}) {
+                      std::function<void(access&)> const& mutate = {},
+                      mistake made = mistake::none) {
     machine run;
     all_words words;
     auto const result = run.explore(
@@ -97,7 +113,7 @@ outcome explore_wakes(std::uint64_t messages, unsigned waiters,
             scenario s;
             s.threads = {[&, waiters] { publish(words, messages, waiters); }};
             for (unsigned i = 0; i < waiters; ++i) {
-                s.threads.push_back([&, i] { poll(run, words, i, messages, i == 1); });
+                s.threads.push_back([&, i] { poll(run, words, i, messages, i == 1, made); });
             }
             s.at_end = [](bool stuck) { return stuck ? "polls beside its data" : ""; };
             return s;
@@ -120,18 +136,21 @@ TEST(WakeWord, LosesNoWakeUpOfTwoWaitersOneOfWhichMayBeKilled) {
 }
 
 TEST(WakeWord, LosesOneWithoutTheFenceOfTheWaiter) {
-    auto const result = explore_wakes(1, 1, [](access& a) {
-        a.skip =
-            a.kind == access_kind::fence && a.order == std::memory_order_seq_cst && a.thread == 1;
-    });
+    auto const result =
+        explore_wakes(1, 1, [](access& a) { a.skip = a.kind == access_kind::heavy_fence; });
     EXPECT_NE(result.violation, "");
 }
 
-TEST(WakeWord, LosesOneWithoutTheFenceBetweenArmAndTheWord) {
-    auto const result = explore_wakes(1, 1, [](access& a) {
-        a.skip = a.kind == access_kind::fence && a.order == std::memory_order_acquire;
-    });
-    EXPECT_NE(result.violation, "");
+TEST(WakeWord, LosesOneIfItIsSaidAfterTheFence) {
+    EXPECT_NE(explore_wakes(1, 1, {}, mistake::said_late).violation, "");
+}
+
+TEST(WakeWord, LosesOneIfTwoArmingsSayTheSame) {
+    EXPECT_NE(explore_wakes(2, 1, {}, mistake::said_alike).violation, "");
+}
+
+TEST(WakeWord, LosesOneIfThePipeIsDrainedLast) {
+    EXPECT_NE(explore_wakes(1, 1, {}, mistake::drained_late).violation, "");
 }
 
 } // namespace
