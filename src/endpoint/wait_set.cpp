@@ -315,6 +315,8 @@ failure<descriptor_errc> wait_set::state::make_descriptor() noexcept {
         return made.error();
     }
     descriptor = std::move(*made);
+    // relaxed: counts only, as in close_descriptor(); who gives back a sample and misses it leaves the
+    // set to its slice.
     detail::ends_with_descriptors().fetch_add(1, std::memory_order_relaxed);
     // release: pairs with the acquire in interrupt().
     interrupted_too.store(descriptor.get(), std::memory_order_release);
