@@ -32,6 +32,12 @@ books::books(ledger const& noted, complaints& wrong, world const& where, std::ui
     }
 }
 
+void books::begin_while_others_send() {
+    for (auto const& [sender, next] : next_) {
+        not_begun_.insert(sender);
+    }
+}
+
 std::uint64_t books::sent_by(std::uint64_t sender) const {
     return ledger_.get(inbox_ == 0 ? noted::sent(sender) : noted::posted(sender, inbox_));
 }
@@ -58,6 +64,9 @@ void books::enter(sample<parcel> const& s, std::string_view refusal) {
         return;
     }
     std::uint64_t& next = next_[s->sender];
+    if (not_begun_.erase(s->sender) != 0 && s->number == next + s.missed() + 1) {
+        next += 1;
+    }
     if (s->number != next + s.missed() || (world_.lossless() && s.missed() != 0)) {
         wrong_.add("sender " + std::to_string(s->sender) + ": got number " +
                    std::to_string(s->number) + " and not " + std::to_string(next) + ", missed " +

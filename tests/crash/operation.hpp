@@ -64,6 +64,7 @@ class victim {
 
     /// What comes next of each survivor to the victim's inbox is what it sends from now on.
     void receives() { books_.emplace(ledger_, wrong_, world_, victims_inbox); }
+    void receives_while_others_send() { books_->begin_while_others_send(); }
     /// Whether that is a letter. It must be in order, whole, and not of a predecessor's; it is noted
     /// before it is given back.
     bool took(sample<parcel> const& s);

@@ -199,13 +199,13 @@ result_of_exploring explore_a_kill(bool has_proof) {
             for (std::uint64_t now = start_ns + 1'000'000;; now += 1'000'000) {
                 auto const slip = h.others[0]->admit(at(now));
                 if (slip.how == admission_slip::kind::rejected) {
-                    if (h.dead.is_dead || !run.wait_for_newer({h.record.state, h.record.probes,
-                                                               h.record.permits[0]})) {
-                        if (++in_vain == 4) {
-                            break; // judged below
-                        }
-                        run.heavy_fence(); // what was stored is seen at last
+                    bool const others_go_on =
+                        !h.dead.is_dead && run.wait_for_newer({h.record.state, h.record.probes,
+                                                               h.record.permits[0], h.dead.dead});
+                    if (!others_go_on && ++in_vain == 4) {
+                        break; // judged below
                     }
+                    run.heavy_fence(); // what was stored is seen at last
                     continue;
                 }
                 if (slip.how == admission_slip::kind::probe) {
