@@ -57,7 +57,7 @@ class agenda {
                 add_due(figure::one_way, bytes, wait::spin, 10'000);
             }
         }
-        for (std::uint64_t const rate : {100'000, 1'000'000}) {
+        for (std::uint64_t const rate : {std::uint64_t{100'000}, std::uint64_t{1'000'000}}) {
             if (!quick_ || rate == 1'000'000) {
                 add_due(figure::one_way, 64, wait::spin, rate);
             }

@@ -160,8 +160,7 @@ class iceoryx_writer {
 
 class iceoryx_reader {
   public:
-    explicit iceoryx_reader(channel const& c)
-        : in_(service(c), options(c)), bytes_(static_cast<std::size_t>(c.bytes)) {
+    explicit iceoryx_reader(channel const& c) : in_(service(c), options(c)) {
         if (!c.spins()) {
             wakes_.emplace();
             if (wakes_->attachState(in_, iox::popo::SubscriberState::HAS_DATA).has_error()) {
@@ -197,7 +196,6 @@ class iceoryx_reader {
         return o;
     }
     iox::popo::UntypedSubscriber in_;
-    std::size_t bytes_;
     std::optional<iox::popo::WaitSet<4>> wakes_;
 };
 

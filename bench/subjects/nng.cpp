@@ -189,7 +189,8 @@ class nng_server {
     template <class Answer>
     void run(Answer answer) {
         std::vector<std::byte> reply(static_cast<std::size_t>(bytes_));
-        for (bool more = true; more;) {
+        bool more = true;
+        while (more) {
             auto const read = [&](void const* from, std::size_t bytes) {
                 more = answer(from, bytes, reply.data());
             };

@@ -207,7 +207,8 @@ class zeromq_server {
     }
     template <class Answer>
     void run(Answer answer) {
-        for (bool more = true; more;) {
+        bool more = true;
+        while (more) {
             auto const read = [&](void const* from, std::size_t bytes) {
                 more = answer(from, bytes, buffer_.data());
             };

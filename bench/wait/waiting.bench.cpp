@@ -203,7 +203,8 @@ int run(int repetitions) {
         add(r, "idle, a loop of bare sleeps of a slice", "permille", bare_sleeps());
         for (auto const& [name, how] : all) {
             if (cpus.size() > 1) {
-                for (std::uint64_t const think : {0, 5'000, 50'000}) {
+                for (std::uint64_t const think :
+                     {std::uint64_t{0}, std::uint64_t{5'000}, std::uint64_t{50'000}}) {
                     add(r,
                         std::string("round trip, answered after ") + std::to_string(think / 1000) +
                             " us, " + name,
