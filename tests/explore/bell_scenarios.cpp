@@ -213,24 +213,24 @@ named_scenario room_bell_with_a_late_value() {
 
 scenarios bell_scenarios(bool large) {
     scenarios list;
-    for (auto const& [name, pair] : {std::pair{"Fences", fence_pair::publisher},
-                                     std::pair{"LightAndHeavy", fence_pair::sleeper}}) {
+    for (auto const& [name, which] : {std::pair{"Fences", fence_pair::publisher},
+                                      std::pair{"LightAndHeavy", fence_pair::sleeper}}) {
         auto const add = [&, named = name](char const* what, auto make) {
             list.push_back(name_scenario<bell_words>(std::string(what) + named, make));
         };
         auto const two = static_cast<std::uint64_t>(large ? 2 : 1);
         auto const three = static_cast<std::uint64_t>(large ? 3 : 2);
-        add("Bell", [pair = pair](machine& run, bell_words& words) {
+        add("Bell", [pair = which](machine& run, bell_words& words) {
             return one_ringer(run, words, pair, 3, 1, 0);
         });
-        add("BellTwoSleepersOneDies", [pair = pair, two](machine& run, bell_words& words) {
+        add("BellTwoSleepersOneDies", [pair = which, two](machine& run, bell_words& words) {
             return one_ringer(run, words, pair, two, 2, 4);
         });
-        add("BellTwoRingers", [pair = pair, three](machine& run, bell_words& words) {
+        add("BellTwoRingers", [pair = which, three](machine& run, bell_words& words) {
             return two_ringers(run, words, pair, 1, three);
         });
         list.push_back(name_scenario<room>(
-            std::string("RoomBell") + name, [pair = pair, large](machine& run, room& shared) {
+            std::string("RoomBell") + name, [pair = which, large](machine& run, room& shared) {
                 return waits_for_room(run, shared, pair, large ? 4 : 3);
             }));
     }

@@ -361,11 +361,11 @@ scenarios gate_scenarios(bool large) {
     auto const add = [&list](char const* name, auto make) {
         list.push_back(name_scenario<room>(name, make));
     };
-    for (auto const& [name, start] :
+    for (auto const& [name, from] :
          {std::pair{"GateJoin", std::uint64_t{0}},
           std::pair{"GateJoinAcrossTheEndOfThePositions", std::uint64_t{0} - 3},
           std::pair{"GateJoinAcrossTheEndOfTheCursors", (std::uint64_t{1} << 63) - 3}}) {
-        add(name, [start = start](machine& run, room& shared) {
+        add(name, [start = from](machine& run, room& shared) {
             return joining(run, shared, 7, false, start);
         });
     }
