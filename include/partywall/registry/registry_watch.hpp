@@ -16,7 +16,7 @@ namespace detail {
 class participant_core;
 class waitable;
 struct wait_access;
-}
+} // namespace detail
 
 /// Waits for changes of a domain: who is there, which endpoints, in which health.
 ///
