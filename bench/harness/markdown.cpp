@@ -142,8 +142,11 @@ std::string markdown(environment const& e, std::vector<row> const& rows, sort_ke
     for (row const& r : rows) {
         sorted.push_back(&r);
     }
-    std::stable_sort(sorted.begin(), sorted.end(), [by](row const* a, row const* b) {
-        return std::tuple(place_of(*a), key_of(*a, by)) < std::tuple(place_of(*b), key_of(*b, by));
+    // Equals in the order of the run: by their places in `rows`. (Clang 19 warns of what libstdc++'s
+    // std::stable_sort uses.)
+    std::sort(sorted.begin(), sorted.end(), [by](row const* a, row const* b) {
+        return std::tuple(place_of(*a), key_of(*a, by), a) <
+               std::tuple(place_of(*b), key_of(*b, by), b);
     });
     for (auto from = sorted.begin(); from != sorted.end();) {
         auto const to = std::find_if(from, sorted.end(),
