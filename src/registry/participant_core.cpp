@@ -164,6 +164,51 @@ void unlink_life(state const& own) noexcept {
     unlink_segment(own.where, {segment_kind::life, own.ticket, 0});
 }
 
+/// Takes away what is ours, except for entries that others still need: whether there are any.
+bool leave(participant_core& core, state& own) noexcept {
+    bool kept = false;
+    for (std::uint32_t i = 0; i < entries_max; ++i) {
+        entry_slot& slot = own.layout().entries[i];
+        owner const seen = owners::load(slot.owner);
+        if (seen.is_free() || seen.ticket() != own.ticket) {
+            continue;
+        }
+        try {
+            auto const entry = read_entry(own.layout(), i);
+            if (entry.info && own.hooks.entry_may_go != nullptr &&
+                !own.hooks.entry_may_go(core, *entry.info)) {
+                kept = true;
+                continue;
+            }
+            own.take_away(slot, seen, own.ticket, entry.info ? entry.info->number : 0);
+        } catch (...) {
+            kept = true; // out of memory: what we cannot judge stays, for recovery
+        }
+    }
+    if (!own.slot_owner.is_free()) {
+        participant_slot& slot = own.layout().participants[own.slot_index];
+        owner seen = own.slot_owner;
+        if (slots::take(slot.owner, seen, own.ticket)) {
+            slots::finish(slot, seen);
+        }
+    }
+    own.waiters.pipe.close();
+    if (!own.domain_gone()) { // else that name may be another registry's by now
+        if (!kept) {
+            try {
+                remove_namesakes(own); // segments whose endpoint never got an entry, and life
+            } catch (...) {
+            }
+        }
+        unlink_life(own);
+    }
+    if (own.life) {
+        own.life->retire();
+    }
+    own.bump_epoch();
+    return kept;
+}
+
 } // namespace
 
 result<std::shared_ptr<participant_core>, join_failure>
@@ -214,51 +259,23 @@ participant_core::participant_core(passkey, std::unique_ptr<state> s, os::fork_m
     : state_(std::move(s)), mark_(mark) {}
 
 participant_core::~participant_core() {
-    if (forked()) {
-        return;
+    if (forked() || !leave(*this, *state_)) {
+        return; // the life lock goes last, with the state: until then nobody touches what is ours
     }
+    // Somebody waits for what stays, and takes it along when it ends, if it can prove then that we
+    // are gone. It may have ended after leave() asked and before our lock goes; so, as nobody in
+    // particular (a ticket is all that recovery needs), look once more after that. Whoever ends
+    // later sees the lock gone: in the kernel one of the two comes first.
     state& own = *state_;
-    std::vector<std::uint64_t> kept; // numbers of segments that stay
-    for (std::uint32_t i = 0; i < entries_max; ++i) {
-        entry_slot& slot = own.layout().entries[i];
-        owner const seen = owners::load(slot.owner);
-        if (seen.is_free() || seen.ticket() != own.ticket) {
-            continue;
+    own.closed.clear();
+    own.life.reset();
+    own.lock.reset();
+    try {
+        if (take_ticket(own)) {
+            run_recovery(*this, own, recovery_scope::what_is_dead);
         }
-        try {
-            auto const entry = read_entry(own.layout(), i);
-            if (entry.info && own.hooks.entry_may_go != nullptr &&
-                !own.hooks.entry_may_go(*this, *entry.info)) {
-                kept.push_back(entry.info->number);
-                continue;
-            }
-            own.take_away(slot, seen, own.ticket, entry.info ? entry.info->number : 0);
-        } catch (...) {
-            kept.push_back(0); // out of memory: what we cannot judge stays, for recovery
-        }
+    } catch (...) { // out of memory: the next participant finds it
     }
-    if (!own.slot_owner.is_free()) {
-        participant_slot& slot = own.layout().participants[own.slot_index];
-        owner seen = own.slot_owner;
-        if (slots::take(slot.owner, seen, own.ticket)) {
-            slots::finish(slot, seen);
-        }
-    }
-    own.waiters.pipe.close();
-    if (!own.domain_gone()) { // else that name may be another registry's by now
-        if (kept.empty()) {
-            try {
-                remove_namesakes(own); // segments whose endpoint never got an entry, and life
-            } catch (...) {
-            }
-        }
-        unlink_life(own);
-    }
-    if (own.life) {
-        own.life->retire();
-    }
-    own.bump_epoch();
-    // The life lock goes last, with the state: until then nobody touches what is ours.
 }
 
 std::uint64_t participant_core::ticket() const noexcept { return state_->ticket; }

@@ -388,7 +388,7 @@ TEST(Entries, ThatTheHookKeepsOutliveTheirParticipantUntilTheHookLetsThemGo) {
     recovery_report const first = me->recover();
     EXPECT_EQ(first.entries_kept, 1U);
     EXPECT_TRUE(first.nothing());
-    std::vector<std::string> expected = files_of({}, {2});
+    std::vector<std::string> expected = files_of({}, {3});
     expected.push_back("d/ring.1.1");
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(root.leftovers(), expected);
@@ -397,7 +397,25 @@ TEST(Entries, ThatTheHookKeepsOutliveTheirParticipantUntilTheHookLetsThemGo) {
     EXPECT_EQ(second.entries, 1U);
     EXPECT_EQ(second.files, 1U);
     EXPECT_EQ(second.entries_kept, 0U);
-    EXPECT_EQ(root.leftovers(), files_of({}, {2}));
+    EXPECT_EQ(root.leftovers(), files_of({}, {3}));
+}
+
+// How often the hook below was asked; it says yes from the second time on.
+int times_asked = 0;
+
+// As if the last reader of what was kept ended just after the leaving participant had asked, while
+// its lock still said that it lives: the reader left the entry to it.
+TEST(Entries, ThatNobodyNeedsAnyMoreWhenTheirParticipantHasLeftGoWithIt) {
+    scratch_root const root;
+    recovery_hooks hooks;
+    hooks.entry_may_go = [](participant_core&, entry_info const&) { return ++times_asked > 1; };
+    times_asked = 0;
+    auto writer = member(root.path(), "writer", hooks);
+    ASSERT_TRUE(make_ring_file(*writer, 1));
+    ASSERT_TRUE(writer->add_entry(publisher_spec("a", 1)));
+    writer.reset();
+    EXPECT_EQ(times_asked, 2);
+    EXPECT_EQ(root.leftovers(), files_of({}));
 }
 
 } // namespace
