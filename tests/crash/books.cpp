@@ -32,7 +32,8 @@ books::books(ledger const& noted, complaints& wrong, world const& where, std::ui
     }
 }
 
-void books::begin_while_others_send() {
+void books::begin_while_others_send(std::uint64_t receiver) {
+    receiver_ = receiver;
     for (auto const& [sender, next] : next_) {
         not_begun_.insert(sender);
     }
@@ -64,7 +65,10 @@ void books::enter(sample<parcel> const& s, std::string_view refusal) {
         return;
     }
     std::uint64_t& next = next_[s->sender];
-    if (not_begun_.erase(s->sender) != 0 && s->number == next + s.missed() + 1) {
+    // Who sends the next letter has noted whom the last one went to.
+    if (not_begun_.erase(s->sender) != 0 && s->number == next + s.missed() + 1 &&
+        (ledger_.get(noted::posted_to(s->sender, inbox_)) != receiver_ ||
+         ledger_.get(noted::first_there(s->sender, inbox_)) > next)) {
         next += 1;
     }
     if (s->number != next + s.missed() || (world_.lossless() && s.missed() != 0)) {

@@ -45,9 +45,9 @@ class books {
 
     /// `refusal`: what the reader says about receive_errc::refused.
     void enter(sample<parcel> const& s, std::string_view refusal = {});
-    /// Somebody sends at this very moment: one letter to whoever had the inbox before may not be noted
-    /// yet. So the first of each survivor may be the one after that.
-    void begin_while_others_send();
+    /// Survivors send at this very moment, so one letter of each to whoever had the inbox before may not
+    /// be noted yet. Then the first one that comes to `receiver` is the one after that.
+    void begin_while_others_send(std::uint64_t receiver);
     /// Whether there is all that survivors and the victim have sent.
     bool complete() const;
     /// "3 of 5 from 1, ..."
@@ -64,7 +64,8 @@ class books {
     world world_;
     std::uint64_t inbox_;
     std::map<std::uint64_t, std::uint64_t> next_; ///< received and missed, by sender
-    std::set<std::uint64_t> not_begun_;           ///< whose first message may be one later
+    std::uint64_t receiver_ = 0;        ///< whom letters come to, if others sent meanwhile
+    std::set<std::uint64_t> not_begun_; ///< whose first letter may be one later
     std::set<std::uint64_t> dead_;
 };
 

@@ -37,6 +37,10 @@ send_result post::send(std::chrono::nanoseconds time) {
     auto const r = out_.send(parcel::of(number, from_), time);
     wrong_.add_if_slow("a send to " + inbox_name(inbox_), asked_ns, 101ms);
     if (r) {
+        if (ledger_.get(noted::posted_to(from_, inbox_)) != out_.receiver()) {
+            ledger_[noted::first_there(from_, inbox_)] = number;
+            ledger_[noted::posted_to(from_, inbox_)] = out_.receiver();
+        }
         ledger_[noted::posted(from_, inbox_)] = number + 1;
     }
     return r;

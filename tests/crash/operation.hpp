@@ -64,7 +64,10 @@ class victim {
 
     /// What comes next of each survivor to the victim's inbox is what it sends from now on.
     void receives() { books_.emplace(ledger_, wrong_, world_, victims_inbox); }
-    void receives_while_others_send() { books_->begin_while_others_send(); }
+    /// The same, when survivors send while the inbox is opened.
+    void receives_while_others_send(receiver<parcel> const& in) {
+        books_->begin_while_others_send(in.incarnation());
+    }
     /// Whether that is a letter. It must be in order, whole, and not of a predecessor's; it is noted
     /// before it is given back.
     bool took(sample<parcel> const& s);

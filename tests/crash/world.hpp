@@ -62,15 +62,25 @@ inline std::string inbox_name(std::uint64_t inbox) { return "inbox/" + std::to_s
 /// another in every round; a corpse's larger than any victim's.
 namespace noted {
 constexpr std::size_t senders_max = 8;
-constexpr std::size_t sent(std::uint64_t sender) { return 16 * sender; }
-constexpr std::size_t done(std::uint64_t sender) { return 16 * sender + 1; }
-constexpr std::size_t incarnation(std::uint64_t sender) { return 16 * sender + 2; }
-constexpr std::size_t ticket(std::uint64_t sender) { return 16 * sender + 3; }
+constexpr std::size_t words_of_sender = 20;
+constexpr std::size_t sent(std::uint64_t sender) { return words_of_sender * sender; }
+constexpr std::size_t done(std::uint64_t sender) { return words_of_sender * sender + 1; }
+constexpr std::size_t incarnation(std::uint64_t sender) { return words_of_sender * sender + 2; }
+constexpr std::size_t ticket(std::uint64_t sender) { return words_of_sender * sender + 3; }
 /// Letters from one survivor to one inbox, whoever had it.
 constexpr std::size_t posted(std::uint64_t sender, std::uint64_t inbox) {
-    return 16 * sender + 4 + inbox;
+    return words_of_sender * sender + 4 + inbox;
 }
-constexpr std::size_t of_victim = 16 * senders_max; ///< 0 at the beginning of every round
+/// Whom the last one of these went to, noted before it is counted, ...
+constexpr std::size_t posted_to(std::uint64_t sender, std::uint64_t inbox) {
+    return words_of_sender * sender + 9 + inbox;
+}
+/// ... and the number of the first one that went there, noted before that.
+constexpr std::size_t first_there(std::uint64_t sender, std::uint64_t inbox) {
+    return words_of_sender * sender + 14 + inbox;
+}
+constexpr std::size_t of_victim =
+    words_of_sender * senders_max; ///< 0 at the beginning of every round
 constexpr std::size_t victim_sender = of_victim;
 constexpr std::size_t victim_sent = of_victim + 1;
 constexpr std::size_t victim_attempted = of_victim + 2;

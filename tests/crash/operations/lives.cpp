@@ -57,7 +57,7 @@ void takes_for_ever(victim& v) {
         v.join();
         for (;;) {
             auto in = opened(v);
-            v.receives_while_others_send();
+            v.receives_while_others_send(in);
             for (int i = 0; i < 100; ++i) {
                 auto const s = in.receive(1ms);
                 PARTYWALL_ROLE_CHECK(v.took(s) || s.error() == receive_errc::timed_out);
