@@ -162,6 +162,34 @@ TEST(OneWay, AMessageTooLongIsRefusedAndNobodyWaitsForIt) {
     EXPECT_EQ(out.send("123456789").error(), send_errc::too_large);
 }
 
+TEST(OneWay, WhatIsTooLongIsUpToTheReceiverThatIsThere) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto out = me.sender<bytes>("in", sending(overflow::reject)).value();
+    EXPECT_EQ(out.send("12345678").error(), send_errc::no_receiver);
+    EXPECT_EQ(out.send("12345678", 1ms).error(), send_errc::no_receiver);
+    receiver_options options = lanes_of(4);
+    options.payload_bytes_max = 8;
+    auto in = std::make_optional(me.receiver<bytes>("in", options).value());
+    ASSERT_TRUE(out.send("12345678"));
+    EXPECT_EQ(in->try_receive().text(), "12345678");
+    EXPECT_EQ(out.send("123456789").error(), send_errc::too_large);
+    in.reset();
+    options.payload_bytes_max = 16;
+    EXPECT_EQ(out.send("123456789").error(), send_errc::no_receiver);
+    in.emplace(me.receiver<bytes>("in", options).value());
+    ASSERT_TRUE(out.send("123456789", 1ms)) << "its successor takes more";
+    EXPECT_EQ(in->try_receive().text(), "123456789");
+    in.reset();
+    options.payload_bytes_max = 8;
+    EXPECT_EQ(out.send("1").error(), send_errc::no_receiver);
+    in.emplace(me.receiver<bytes>("in", options).value());
+    EXPECT_EQ(out.send("123456789").error(), send_errc::too_large) << "and the next one less";
+    ASSERT_TRUE(out.send("12345678"));
+    EXPECT_EQ(in->try_receive().text(), "12345678");
+    EXPECT_EQ(out.sent(), 3U);
+}
+
 TEST(OneWay, AnotherTypeIsRefusedAndBothAreNamed) {
     scratch_root root;
     participant me = joined(root.path());

@@ -48,18 +48,25 @@ class PARTYWALL_API writing_end {
     writing_end(writing_end const&) = delete;
     writing_end& operator=(writing_end const&) = delete;
 
-    /// Makes sure that the cell at ring.position() may be written.
-    [[gnu::always_inline]] send_errc admit() noexcept {
+    /// Makes sure that the cell at ring.position() may be written, and that a message of `bytes`
+    /// (0: its size is known to fit) is not too large, for which nobody waits.
+    [[gnu::always_inline]] send_errc admit(std::uint64_t bytes = 0) noexcept {
         if (mark_.is_child() || !open_) [[unlikely]] {
             return refusal();
+        }
+        if (bytes > ring.geometry().message_bytes_max()) [[unlikely]] {
+            return send_errc::too_large;
         }
         if (!gate_.open(ring.position())) [[unlikely]] {
             return make_room(block_ns_);
         }
         return send_ok;
     }
-    send_errc admit_for(std::uint64_t wait_ns) noexcept {
-        send_errc const refused = mark_.is_child() || !open_ ? refusal() : send_ok;
+    send_errc admit_for(std::uint64_t wait_ns, std::uint64_t bytes = 0) noexcept {
+        send_errc const refused = mark_.is_child() || !open_ ? refusal()
+                                  : bytes > ring.geometry().message_bytes_max()
+                                      ? send_errc::too_large
+                                      : send_ok;
         if (refused != send_ok || gate_.open(ring.position())) {
             return refused;
         }

@@ -56,13 +56,12 @@ class writing_handle {
     /// Sends a copy of a variable-length message.
     [[nodiscard]] send_result send(std::span<element const> message) noexcept
         requires(variable_length) {
-        return too_large(message) ? send_result(send_errc::too_large) : send_span(message, admit());
+        return send_span(message, admit(message.size_bytes()));
     }
     [[nodiscard]] send_result send(std::span<element const> message,
                                    std::chrono::nanoseconds timeout) noexcept
         requires(variable_length) {
-        return too_large(message) ? send_result(send_errc::too_large)
-                                  : send_span(message, admit_for(timeout));
+        return send_span(message, admit_for(timeout, message.size_bytes()));
     }
     [[nodiscard]] send_result send(std::string_view text) noexcept
         requires(std::is_same_v<T, bytes>) {
@@ -122,15 +121,11 @@ class writing_handle {
     }
 
   private:
-    [[gnu::always_inline]] send_errc admit() noexcept {
-        return core_ ? core_->admit() : send_errc::closed;
+    [[gnu::always_inline]] send_errc admit(std::uint64_t bytes = 0) noexcept {
+        return core_ ? core_->admit(bytes) : send_errc::closed;
     }
-    send_errc admit_for(std::chrono::nanoseconds timeout) noexcept {
-        return core_ ? core_->admit_for(detail::wait_ns(timeout)) : send_errc::closed;
-    }
-    /// Asked before there is room: waiting would not help.
-    [[gnu::always_inline]] bool too_large(std::span<element const> message) const noexcept {
-        return core_ && message.size_bytes() > core_->ring.geometry().message_bytes_max();
+    send_errc admit_for(std::chrono::nanoseconds timeout, std::uint64_t bytes = 0) noexcept {
+        return core_ ? core_->admit_for(detail::wait_ns(timeout), bytes) : send_errc::closed;
     }
     [[gnu::always_inline]] send_result send_span(std::span<element const> message,
                                                  send_errc admitted) noexcept {

@@ -32,19 +32,19 @@ class PARTYWALL_API sender_core final : public writing_end {
     ~sender_core() override;
 
     /// Makes sure that the cell at ring.position() may be written, and that somebody is there to
-    /// read it.
-    [[gnu::always_inline]] send_errc admit() noexcept {
+    /// read it. What is too large is up to whoever that is.
+    [[gnu::always_inline]] send_errc admit(std::uint64_t bytes = 0) noexcept {
         if (!attached() && !find_receiver()) [[unlikely]] {
             return not_attached_;
         }
-        send_errc const e = writing_end::admit();
+        send_errc const e = writing_end::admit(bytes);
         return e >= send_errc::peer_died ? let_go(e) : e;
     }
-    send_errc admit_for(std::uint64_t wait_ns) noexcept {
+    send_errc admit_for(std::uint64_t wait_ns, std::uint64_t bytes = 0) noexcept {
         if (!attached() && !find_receiver()) {
             return not_attached_;
         }
-        send_errc const e = writing_end::admit_for(wait_ns);
+        send_errc const e = writing_end::admit_for(wait_ns, bytes);
         return e >= send_errc::peer_died ? let_go(e) : e;
     }
 
