@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 namespace partywall::test {
@@ -453,6 +454,38 @@ TEST(ManyLanes, OfNewcomersAreReadAtTheNextLook) {
         senders.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
         send_ticks(senders.back(), i, 1);
         EXPECT_EQ(take_all(in), numbers(i, 1)) << "of sender " << i;
+    }
+}
+
+// The sweep has to go on while it finds something.
+TEST(ManyLanes, AreTakenInTurnAlthoughOneIsAlwaysReady) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(64, 128)).value();
+    std::vector<sender<tick>> senders;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        senders.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
+        send_ticks(senders.back(), 0, 1, i);
+    }
+    EXPECT_EQ(take_all(in).size(), 100u);
+    for (std::uint64_t const busy : {0u, 50u, 99u}) {
+        std::uint64_t next = 0;
+        for (int round = 0; round < 40; ++round) {
+            for (std::uint64_t i = 0; i < 100; ++i) {
+                if (i != busy) {
+                    send_ticks(senders[i], 1, 1, i);
+                }
+            }
+            std::set<std::uint64_t> heard;
+            for (int n = 0; n < 400; ++n) {
+                next += senders[busy].send(tick::of(next, busy)) ? 1 : 0;
+                if (auto const s = in.try_receive()) { // a hint is the same after 256 messages
+                    heard.insert(s->sender);
+                }
+            }
+            ASSERT_EQ(heard.size(), 100u) << "in round " << round << ", busy: " << busy;
+        }
+        (void)take_all(in);
     }
 }
 

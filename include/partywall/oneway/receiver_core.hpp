@@ -106,13 +106,13 @@ class PARTYWALL_API receiver_core final : public reading_end {
                 sweep_ = watched_.size();
             }
         }
-        for (; sweep_ != 0; --sweep_) { // a message found goes first; the sweep goes on at the next
-            std::size_t const i = sweep_ - 1;
+        while (sweep_ != 0) { // a message found goes first; the sweep goes on at the next
+            std::size_t const i = --sweep_;
+            if (sweep_ == 0) {
+                looks_until_sweep_ = looks_between_sweeps;
+            }
             if (i < watched_.size() && is_there(i) && take_from<Copy>(i, t)) {
                 return true;
-            }
-            if (sweep_ == 1) {
-                looks_until_sweep_ = looks_between_sweeps;
             }
         }
         std::size_t const i = find_hinted();
