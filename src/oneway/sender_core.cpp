@@ -181,6 +181,10 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
         return fail(endpoint_errc::corrupt,
                     doing + ": the receiver's cells do not have the shape of its type");
     }
+    // relaxed: whoever closes just now is found by the next send.
+    if (std_atomics::load(s->control().closed, std::memory_order_relaxed) != 0) {
+        return fail(endpoint_errc::no_receiver, doing + ": its receiver has closed");
+    }
     auto segment = std::make_unique<inbox_segment>(std::move(*s));
     participant_core::life_view life = participant_->life_of(e.owner_ticket);
     chunk_pool<> chunks;
@@ -233,8 +237,8 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
 
 /// Why the receiver that was attached is of no use any more.
 send_errc sender_core::ended() const noexcept {
-    // relaxed: as in attached().
-    bool const closed = std_atomics::load(inbox_->closed, std::memory_order_relaxed) != 0;
+    // acquire: the cursors come before it. Pairs with the release in receiver_core::let_go().
+    bool const closed = std_atomics::load(inbox_->closed, std::memory_order_acquire) != 0;
     return closed ? send_errc::no_receiver : send_errc::peer_died;
 }
 

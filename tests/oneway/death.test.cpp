@@ -207,6 +207,23 @@ TEST(KilledReceiver, IsNotSentToAgainWhileItsDeathIsNotYetProven) {
     EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::no_receiver);
 }
 
+// A receiver says so in its segment, and only then removes its entry: it may be stopped in between.
+TEST(StoppedReceiver, ThatHasClosedIsNotSentTo) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(8)).value();
+    tampered_inbox const inbox(me, "in");
+    inbox.segment().control.closed = 1;
+    auto out = me.sender<tick>("in", sending(overflow::reject)).value();
+    for (std::uint64_t i = 0; i < 10; ++i) {
+        EXPECT_EQ(out.send(tick::of(i)).error(), send_errc::no_receiver);
+        me.core()->bump_epoch();
+    }
+    EXPECT_EQ(out.sent(), 0u);
+    EXPECT_EQ(out.lost(), 0u);
+    EXPECT_EQ(inbox.used_lanes(), 0u) << "nobody would free them";
+}
+
 TEST(KilledReceiver, TakesItsMemoryWithItAndALoanOfItStaysHarmless) {
     scratch_root root;
     participant me = joined(root.path());
