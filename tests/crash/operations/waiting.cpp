@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Waiting through descriptors, and waiting for several things at once.
-#include "../stage.hpp"
+#include "inboxes.hpp"
 
 #include <partywall/endpoint/wait_set.hpp>
 
@@ -80,6 +80,44 @@ std::vector<operation> waiting_operations() {
                  while (sub.try_receive()) {
                  }
                  v.armed([&] { PARTYWALL_ROLE_CHECK(v.send(pub)); });
+             }},
+        {.name = "descriptor_of_a_receiver_made",
+         .where = one_way,
+         .run =
+             [](victim& v) {
+                 auto in = opened(v);
+                 v.armed([&] { PARTYWALL_ROLE_CHECK(in.fd()); });
+             }},
+        {.name = "descriptor_of_a_receiver_armed",
+         .where = one_way,
+         .run =
+             [](victim& v) {
+                 auto in = opened(v);
+                 PARTYWALL_ROLE_CHECK(in.fd());
+                 v.armed([&] { (void)v.took(in.try_receive()); }); // stopped, it gets letters
+             }},
+        {.name = "descriptor_of_a_receiver_drained",
+         .where = one_way,
+         .run =
+             [](victim& v) {
+                 auto in = opened(v);
+                 PARTYWALL_ROLE_CHECK(in.fd());
+                 (void)v.took(in.try_receive());
+                 v.armed([&] {
+                     PARTYWALL_ROLE_CHECK(v.took(in.try_receive()));
+                     (void)v.took(in.try_receive());
+                 });
+             },
+         .before = [](stage& s) { s.here().post_to(victims_inbox, 1); }},
+        {.name = "post_to_a_descriptor",
+         .where = one_way,
+         .run =
+             [](victim& v) {
+                 auto in = v.me().receiver<parcel>(inbox_name(third_inbox), receives(v.where()));
+                 PARTYWALL_ROLE_CHECK(in && in->fd());
+                 auto out = a_way_to(v, third_inbox);
+                 (void)in->try_receive();
+                 v.armed([&] { PARTYWALL_ROLE_CHECK(v.send(out)); });
              }},
         {.name = "wait_set_asleep",
          .where = blocking,
