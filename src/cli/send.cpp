@@ -9,7 +9,9 @@
 
 #include <CLI/App.hpp>
 
+#include <chrono>
 #include <memory>
+#include <utility>
 
 namespace partywall::cli {
 namespace {
@@ -19,6 +21,35 @@ struct send_options : stream_options {
     partywall::overflow policy = overflow::block;
 };
 
+/// A sender that has a lane, if there is a receiver. Others may have all of its lanes: then the next
+/// one that becomes free is ours.
+sender<bytes> make_sender(send_options const& o, participant const& me) {
+    sender_options how;
+    how.overflow = o.policy;
+    how.block_for = o.patience();
+    auto const begun = std::chrono::steady_clock::now();
+    registry_watch watch = me.watch();
+    interruptible const guard(watch);
+    for (;;) {
+        auto to = me.sender<bytes>(o.topic, how);
+        if (to) {
+            return *std::move(to);
+        }
+        auto const left =
+            o.timeout ? *o.timeout - (std::chrono::steady_clock::now() - begun) : o.patience();
+        if (to.error().code != endpoint_errc::no_lane || left <= std::chrono::nanoseconds(0)) {
+            fail(to.error());
+        }
+        check_stopped();
+        // The first one comes at once: for whatever has changed before the watch.
+        if (auto const change = watch.next(left);
+            !change && change.error().code != registry_errc::timed_out) {
+            check_stopped();
+            fail(to.error());
+        }
+    }
+}
+
 void wait_for_receiver(send_options const& o, sender<bytes>& to) {
     auto const there = to.wait_for_receiver(o.patience());
     if (there) {
@@ -27,6 +58,9 @@ void wait_for_receiver(send_options const& o, sender<bytes>& to) {
     check_stopped();
     switch (there.error()) {
     case send_errc::timed_out:
+        if (to.refusal_code() == endpoint_errc::no_lane) {
+            throw command_error{exit_code_of(to.refusal_code()), to.refusal()};
+        }
         fail(exit_not_found, "nobody receives as '{}'{}", o.topic, within(o));
     case send_errc::refused: throw command_error{exit_code_of(to.refusal_code()), to.refusal()};
     default:
@@ -38,16 +72,10 @@ void wait_for_receiver(send_options const& o, sender<bytes>& to) {
 int run_send(send_options const& o, common_options const& common) {
     input from(o.file); // before anybody sees us
     participant const me = join_as(o, common);
-    sender_options how;
-    how.overflow = o.policy;
-    how.block_for = o.patience();
-    auto to = me.sender<bytes>(o.topic, how);
-    if (!to) {
-        fail(to.error());
-    }
-    interruptible const guard(*to);
-    wait_for_receiver(o, *to);
-    pump(o, *to, from, "the receiver of '" + o.topic + "'").run();
+    auto to = make_sender(o, me);
+    interruptible const guard(to);
+    wait_for_receiver(o, to);
+    pump(o, to, from, "the receiver of '" + o.topic + "'").run();
     return exit_ok;
 }
 
@@ -69,7 +97,8 @@ command make_send(CLI::App& parent, common_options const& common) {
                "drop_oldest, or reject (it is not sent; the command goes on, and ends with 1)");
     add_count(app, "--count", o->count, "End after N messages");
     add_duration(app, "--timeout", o->timeout,
-                 "How long to wait for the receiver, and for room (--policy block); seconds, or "
+                 "How long to wait for the receiver, for a lane if others have them all, and for "
+                 "room (--policy block); seconds, or "
                  "with a unit: 200ms, 1.5s, 2min (default: for ever)");
     app.footer("Waits for the receiver, and ends when the input ends: what was sent can still be\n"
                "received. Ends with 1 if the receiver dies or closes before.\n\n"

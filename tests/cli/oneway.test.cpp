@@ -91,6 +91,33 @@ TEST_F(OneWayCommand, WaitsForItsReceiverButNotForEver) {
     expect_nothing_left();
 }
 
+TEST_F(OneWayCommand, WaitsForALaneWhereOthersHaveThemAll) {
+    tool recv(root(), {"recv", "x", "--senders", "1", "--follow"});
+    tool first(root(), {"send", "x"}, from_pipe());
+    first.write("1\n");
+    eventually([&] { return recv.out() == "1\n"; });
+    finished const none = partywall({"send", "x", "--timeout", "50ms"}, "never\n");
+    EXPECT_EQ(none.status, exited(1));
+    EXPECT_THAT(none.err, has("its 1 lanes are taken"));
+    tool second(root(), {"send", "x"}, from_pipe());
+    await_joined(second);
+    await_asleep(second);
+    tool third(root(), {"send", "x"}, from_pipe());
+    await_joined(third);
+    await_asleep(third);
+    third.kill(SIGINT);
+    EXPECT_EQ(third.wait(), exited(130));
+    second.write("2\n");
+    second.close_in();
+    first.close_in();
+    EXPECT_EQ(first.wait(), exited(0)) << first.err();
+    EXPECT_EQ(second.wait(), exited(0)) << second.err();
+    eventually([&] { return recv.out() == "1\n2\n"; });
+    recv.kill(SIGINT);
+    EXPECT_EQ(recv.wait(), exited(130));
+    expect_nothing_left();
+}
+
 TEST_F(OneWayCommand, TheNameIsOneReceivers) {
     tool recv(root(), {"recv", "x"});
     eventually([&] { return !entries("x").empty() && entries("x")[0].state == health::ready; });
