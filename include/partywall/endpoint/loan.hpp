@@ -17,7 +17,8 @@ namespace partywall::inline v0 {
 /// Memory of the next message, to be written in place. See publisher::loan() and sender::loan().
 ///
 /// Use when  building the message where it will be read saves a copy.
-/// Callers   the sending handle's thread; not after that handle was destroyed.
+/// Callers   the sending handle's thread; not after that handle was destroyed, and to write into it
+///           not after another call that sends through that handle.
 /// Contents  whatever an earlier message left there: write every byte that is sent.
 /// Peer dies if this process dies before send(), nothing of the message was ever visible.
 template <class T>
