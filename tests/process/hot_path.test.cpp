@@ -45,12 +45,22 @@ PARTYWALL_ROLE(forbids_itself_system_calls) {
     publisher_options variable = gated(64, policy);
     auto text = me.publisher<bytes>("b", variable).value();
     auto text_sub = me.subscriber<bytes>("b", options).value();
+    receiver_options lanes;
+    lanes.depth = 64;
+    lanes.senders_max = 4;
+    auto in = me.receiver<tick>("in", lanes).value();
+    sender_options posts;
+    posts.overflow = policy;
+    std::array out{me.sender<tick>("in", posts).value(), me.sender<tick>("in", posts).value()};
     std::array<tick, 8> batch{};
     std::uint64_t wrong = 0;
     auto const round = [&](std::uint64_t i) {
         wrong += pub.send(tick::of(i)) ? 0 : 1;
         auto const s = sub.try_receive();
         wrong += s && s->number == i ? 0 : 1;
+        wrong += out[i % 2].send(tick::of(i)) ? 0 : 1;
+        auto const letter = in.try_receive();
+        wrong += letter && letter->number == i ? 0 : 1;
         if (i % 8 == 0) {
             auto l = pub.loan();
             **l = tick::of(i);
@@ -59,6 +69,13 @@ PARTYWALL_ROLE(forbids_itself_system_calls) {
             wrong += sub.receive_batch(batch) == 8 ? 0 : 1;
             wrong += sub.receive(1h) ? 0 : 1;
             wrong += sub.try_receive() ? 1 : 0;
+            auto lent = out[0].loan();
+            **lent = tick::of(i);
+            wrong += lent->send() ? 0 : 1;
+            wrong += out[1].send_batch(batch).value() == 8 ? 0 : 1;
+            wrong += in.receive_batch(batch) == 8 ? 0 : 1;
+            wrong += in.receive(1h) ? 0 : 1;
+            wrong += in.try_receive() ? 1 : 0;
             wrong += value.get() ? 0 : 1;
             wrong += text.send("hello, world") ? 0 : 1;
             wrong += text_sub.try_receive().text() == "hello, world" ? 0 : 1;
