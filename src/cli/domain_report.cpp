@@ -61,7 +61,8 @@ domain_report read_domain(registry_view const& view) {
     std::map<std::string, topic_report> topics;
     for (entry_info const& e : snapshot.entries) {
         bool const alive = !view.proven_dead(e.owner_ticket);
-        if (e.kind == entry_kind::inbox) {
+        // A server's requests lie in an inbox like any other.
+        if (e.kind == entry_kind::inbox || e.kind == entry_kind::service) {
             if (auto r = read_endpoint<receiver_report>(view, e, alive, read_inbox_stats)) {
                 report.receivers.push_back(std::move(*r));
             }

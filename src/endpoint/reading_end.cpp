@@ -34,6 +34,7 @@ constexpr std::uint64_t mask_of(std::uint32_t holds) noexcept {
 reading_end::reading_end(std::shared_ptr<participant_core> participant)
     : participant_(std::move(participant)), words_(std::make_unique<wait_list>()) {
     postponed_.reserve(postponed_max);
+    options_.samples_held_max = 0; // nothing can be out before use()
 }
 reading_end::~reading_end() = default;
 

@@ -74,11 +74,11 @@ void writing_end::rang() noexcept {
 
 bool writing_end::interrupted() noexcept {
     // acquire: what the interrupting thread did before is visible to the one it interrupts.
-    std::uint32_t const now = interrupts_.load(std::memory_order_acquire);
-    if (now == interrupts_seen_) {
+    std::uint32_t const now = interrupts_from_->load(std::memory_order_acquire);
+    if (now == *interrupts_heeded_) {
         return false;
     }
-    interrupts_seen_ = now;
+    *interrupts_heeded_ = now;
     return true;
 }
 
@@ -88,8 +88,8 @@ void writing_end::interrupt() noexcept {
     }
     int const saved = errno;
     // release: pairs with the acquire in interrupted().
-    interrupts_.fetch_add(1, std::memory_order_release);
-    os::futex_wake(reinterpret_cast<std::uint32_t const&>(interrupts_), INT_MAX, false);
+    interrupts_from_->fetch_add(1, std::memory_order_release);
+    os::futex_wake(reinterpret_cast<std::uint32_t const&>(*interrupts_from_), INT_MAX, false);
     errno = saved;
 }
 
@@ -101,7 +101,8 @@ send_errc writing_end::wait_for_change(std::uint32_t epoch, std::uint64_t until_
         return send_errc::timed_out;
     }
     wait_list words;
-    words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+    words.add(
+        {reinterpret_cast<std::uint32_t const*>(interrupts_from_), *interrupts_heeded_, false});
     words.add_data({&participant_->epoch_word(), epoch, true});
     words.park(until_ns);
     return send_ok;
@@ -195,7 +196,8 @@ bool writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t u
     // relaxed: ordered before the re-check by the heavy fence; this thread alone writes it.
     add_to_own(control().room_arm, 1);
     wait_list words;
-    words.add({reinterpret_cast<std::uint32_t const*>(&interrupts_), interrupts_seen_, false});
+    words.add(
+        {reinterpret_cast<std::uint32_t const*>(interrupts_from_), *interrupts_heeded_, false});
     if (!os::heavy_fence()) { // pairs with the light fence in reader_seat::ring_room()
         words.cannot_rely_on_wakes();
     }

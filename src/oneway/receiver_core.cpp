@@ -33,70 +33,86 @@ receiver_core::handle receiver_core::create(std::shared_ptr<participant_core> pa
                                             payload_shape const& shape,
                                             receiver_options const& options,
                                             endpoint_failure& why) noexcept {
-    return made_or_why<handle>(
-        why, [&] { return make(std::move(participant), name, type_of(type), shape, options); });
+    return made_or_why<handle>(why, [&]() -> result<handle, endpoint_failure> {
+        std::string const doing = "cannot receive as '" + std::string(name) + "'";
+        if (auto const ok = may_make(*participant, doing, name); !ok) {
+            return ok.error();
+        }
+        inbox_purpose purpose;
+        purpose.doing = doing;
+        purpose.name = name;
+        purpose.type = type_of(type);
+        purpose.shape = shape;
+        purpose.options = options;
+        handle core(new receiver_core(std::move(participant)));
+        if (auto const ok = core->open(purpose); !ok) {
+            return ok.error();
+        }
+        if (auto const ok = core->begin_service(doing); !ok) {
+            return ok.error();
+        }
+        return core;
+    });
 }
 
-result<receiver_core::handle, endpoint_failure>
-receiver_core::make(std::shared_ptr<participant_core> participant, std::string_view name,
-                    type_info const& type, payload_shape const& shape,
-                    receiver_options const& options) {
-    std::string const doing = "cannot receive as '" + std::string(name) + "'";
-    if (auto const ok = may_make(*participant, doing, name); !ok) {
-        return ok.error();
-    }
+result<void, endpoint_failure> receiver_core::open(inbox_purpose const& purpose) {
+    std::string_view const doing = purpose.doing;
+    receiver_options const& options = purpose.options;
     if (std::string const bad = check_reading(options.samples_held_max, options.spin_for);
         !bad.empty()) {
-        return fail(endpoint_errc::bad_option, doing + ": " + bad);
+        return fail(endpoint_errc::bad_option, std::string(doing) + ": " + bad);
     }
+    participant_core& me = *participant_;
     fence_pair const fences =
-        participant->publisher_may_omit_fence() ? fence_pair::sleeper : fence_pair::publisher;
-    auto plan = plan_inbox(doing, shape, options, type.fingerprint, fences);
+        me.publisher_may_omit_fence() ? fence_pair::sleeper : fence_pair::publisher;
+    auto plan = plan_inbox(doing, purpose.shape, options, purpose.type.fingerprint, fences);
     if (!plan) {
         return plan.error();
     }
-    handle core(new receiver_core(std::move(participant)));
-    participant_core& me = *core->participant_;
-    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
-               options.memory});
-    core->name_ = name;
-    auto const drawn = new_number(me, doing);
+    use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
+         options.memory});
+    name_ = purpose.name;
+    auto const drawn = purpose.number != 0 ? result<std::uint64_t, endpoint_failure>(purpose.number)
+                                           : new_number(me, doing);
     if (!drawn) {
         return drawn.error();
     }
     std::uint64_t const number = *drawn;
     std::uint32_t const count = plan->constants.lane_count;
-    core->lanes_.resize(count);
-    core->index_of_lane_.resize(count);
-    core->hints_seen_.resize((count + 7) / 8);
-    core->watched_.reserve(count);
-    core->sources_.reserve(count);
-    core->detached_.reserve(2 * count);
-    for (lane_state& one : core->lanes_) {
+    lanes_.resize(count);
+    index_of_lane_.resize(count);
+    hints_seen_.resize((count + 7) / 8);
+    watched_.reserve(count);
+    sources_.reserve(count);
+    detached_.reserve(2 * count);
+    for (lane_state& one : lanes_) {
         one.start = options.start_position;
     }
     // From here on closing takes back whatever was done.
-    core->entry_.number = number;
-    core->segment_ = std::make_unique<inbox_segment>();
-    inbox_segment& s = *core->segment_;
+    entry_.number = number;
+    entry_.incarnation = incarnation_of(me.ticket(), number);
+    segment_ = std::make_unique<inbox_segment>();
+    inbox_segment& s = *segment_;
     auto segment = create_inbox(me, number, *plan, options.memory, doing);
     if (!segment) {
         return segment.error();
     }
     s = std::move(*segment);
-    core->count_memory(s.map);
-    core->memory_.backed =
+    count_memory(s.map);
+    memory_.backed =
         options.memory.backing == backing::reserved ? plan->constants.cells_offset : plan->bytes();
-    core->arrivals_ = &s.bell().arrivals;
-    core->hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
-    core->bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
-    core->sign_ = wake_sign<>(s.control().wake, nullptr);
-    core->wakes_ = options.wake == wake::sleepers;
-
+    arrivals_ = &s.bell().arrivals;
+    hints_ = s.constants.hinted != 0 ? s.hints() : nullptr;
+    bell_ = bell_sleeper<>(s.control().arm, s.bell().rung);
+    sign_ = wake_sign<>(s.control().wake, nullptr);
+    wakes_ = options.wake == wake::sleepers;
+    if (!purpose.has_entry) {
+        return {};
+    }
     entry_spec spec;
-    spec.kind = entry_kind::inbox;
-    spec.name = name;
-    spec.type = type;
+    spec.kind = purpose.kind;
+    spec.name = purpose.name;
+    spec.type = purpose.type;
     spec.number = number;
     spec.depth = plan->constants.cell_count;
     spec.payload_bytes_max = s.geometry(0).message_bytes_max();
@@ -106,15 +122,16 @@ receiver_core::make(std::shared_ptr<participant_core> participant, std::string_v
     if (!entry) {
         return from_registry(entry.error(), doing);
     }
-    core->entry_ = std::move(*entry);
-    core->has_entry_ = true;
-    if (auto ok = check_name_is_free(me, core->entry_, doing); !ok) {
-        return ok.error();
-    }
-    if (auto ok = me.set_health(core->entry_, health::ready); !ok) {
+    entry_ = std::move(*entry);
+    has_entry_ = true;
+    return purpose.alone ? check_name_is_free(me, entry_, doing) : result<void, endpoint_failure>();
+}
+
+result<void, endpoint_failure> receiver_core::begin_service(std::string_view doing) {
+    if (auto const ok = set_health(health::ready); !ok) {
         return from_registry(ok.error(), doing);
     }
-    return core;
+    return {};
 }
 
 /// Of several that come at the same time one gets the name: our entry is visible, and so is theirs
@@ -258,6 +275,7 @@ void receiver_core::attach(std::uint32_t index, owner seen) {
         word = (word & ~(std::uint64_t{0xff} << shift)) |
                std::uint64_t{static_cast<std::uint8_t>(~now)} << shift;
     }
+    lane_opened(*s); // the last thing that may fail
     own.seen = seen;
     own.from = s.get();
     sources_.push_back(std::move(s)); // there is room: reserved

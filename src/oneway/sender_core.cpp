@@ -53,18 +53,42 @@ std::unique_ptr<sender_core> sender_core::create(std::shared_ptr<participant_cor
         }
         std::unique_ptr<sender_core> core(new sender_core);
         core->incarnation_ = incarnation_of(participant->ticket(), *number);
-        core->fences_ =
-            participant->publisher_may_omit_fence() && options.fence == fencing::automatic
-                ? fence_pair::sleeper
-                : fence_pair::publisher;
-        core->participant_ = std::move(participant);
         core->name_ = name;
-        core->type_ = type_of(type);
-        core->shape_ = shape;
-        core->options_ = options;
+        core->belong_to(std::move(participant), type_of(type), shape, options);
         // Nobody there is no failure: a receiver may come later. One that cannot be used is.
         if (!core->find_receiver() && core->not_attached_ == send_errc::refused) {
             return fail(core->refusal_code_, core->refusal_);
+        }
+        return core;
+    });
+}
+
+void sender_core::belong_to(std::shared_ptr<participant_core> participant, type_info const& type,
+                            payload_shape const& shape, sender_options const& options) {
+    fences_ = participant->publisher_may_omit_fence() && options.fence == fencing::automatic
+                  ? fence_pair::sleeper
+                  : fence_pair::publisher;
+    participant_ = std::move(participant);
+    type_ = type;
+    shape_ = shape;
+    options_ = options;
+}
+
+std::unique_ptr<sender_core> sender_core::attach_to(std::shared_ptr<participant_core> participant,
+                                                    entry_info const& target, type_info const& type,
+                                                    payload_shape const& shape,
+                                                    sender_options const& options,
+                                                    std::uint64_t incarnation,
+                                                    endpoint_failure& why) noexcept {
+    using made = result<std::unique_ptr<sender_core>, endpoint_failure>;
+    return made_or_why<std::unique_ptr<sender_core>>(why, [&]() -> made {
+        std::unique_ptr<sender_core> core(new sender_core);
+        core->incarnation_ = incarnation;
+        core->name_ = target.name;
+        core->fixed_ = true;
+        core->belong_to(std::move(participant), type, shape, options);
+        if (auto const refused = core->take_lane(target); refused.code != endpoint_errc{}) {
+            return refused;
         }
         return core;
     });
@@ -149,6 +173,9 @@ bool sender_core::is_dying(entry_info const& receiver) {
 }
 
 endpoint_failure sender_core::attach() {
+    if (fixed_) {
+        return fail(endpoint_errc::no_receiver, "the inbox that this was for has ended");
+    }
     auto const all = participant_->entries(entry_kind::inbox, name_);
     entry_info const* newest = nullptr;
     for (entry_info const& e : all) {
@@ -219,6 +246,8 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
         return fail(endpoint_errc::corrupt, doing + ": somebody took a lane that was ours");
     }
     segment_ = std::move(segment);
+    taken_ = &h.taken;
+    receiver_fences_ = static_cast<fence_pair>(c.fences);
     memory_.bytes = segment_->map.size();
     memory_.prefaulted = options_.memory.prefault && segment_->map.prefault(segment_->map.size());
     memory_.locked = options_.memory.lock && segment_->map.lock();
@@ -240,6 +269,10 @@ send_errc sender_core::ended() const noexcept {
     // acquire: the cursors come before it. Pairs with the release in receiver_core::let_go().
     bool const closed = std_atomics::load(inbox_->closed, std::memory_order_acquire) != 0;
     return closed ? send_errc::no_receiver : send_errc::peer_died;
+}
+
+bool sender_core::proven_dead() const noexcept {
+    return participant_->proven_dead(receiver_ticket_);
 }
 
 /// Leaves the lane, whatever the reason; returns it.

@@ -22,7 +22,8 @@ bool is_kind(std::uint32_t value) noexcept {
     switch (static_cast<entry_kind>(value)) {
     case entry_kind::topic_publisher:
     case entry_kind::topic_subscription:
-    case entry_kind::inbox: return true;
+    case entry_kind::inbox:
+    case entry_kind::service: return true;
     }
     return false;
 }

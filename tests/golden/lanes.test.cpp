@@ -33,7 +33,8 @@ TEST(GoldenLanes, AreTheseBytes) {
     lanes_constants& c = segment.constants;
     c = {4, 32, 24, 0x0123'4567'89ab'cdef, 128, cells, 2, 8, 0, 0x11, 0x12, 1, {}, {}};
     c.pool = {0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0};
-    segment.control = {0x21, 0x22, 0x27, 0x23, 0x24, 0x25, 0x26, {}};
+    segment.control = {0x21, 0x22, 0x27, 0x23, 0x24, 0x25, 0x26,
+                       {},   0x28, 0x29, 0x2a, 0x2b, 0x2c, {}};
     segment.bell = {0x31, 0x32, {}};
     where.bytes[hints_offset] = std::byte{0x41};
     auto* const lanes = reinterpret_cast<lane_header*>(where.bytes.data() + headers);
@@ -58,7 +59,7 @@ TEST(GoldenLanes, AreTheseBytes) {
             ASSERT_TRUE(lane<>::free(lanes[i], mine, 3, 7 + 4));
         }
     }
-    EXPECT_EQ(dump(where.bytes), golden("lanes_v2.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("lanes_v3.hex"));
 }
 
 } // namespace

@@ -131,9 +131,15 @@ class PARTYWALL_API reading_end : public waitable {
             return t;
         }
         std::uint64_t const start = os::monotonic_ns();
-        std::uint64_t const until = os::deadline_after(start, wait_ns);
+        return wait_on(try_once, start, os::deadline_after(start, wait_ns));
+    }
+    /// The same after a try that gave `empty`, when it was `start`; both as os::monotonic_ns().
+    template <class TryOnce>
+    taken wait_on(TryOnce try_once, std::uint64_t start, std::uint64_t until) noexcept {
+        taken t = error(receive_errc::empty);
         std::uint64_t const spin_until = until > start ? spin_.spin_until(start, until) : start;
         for (std::uint64_t now = start; now < spin_until; now = os::monotonic_ns()) {
+            looked_at_ns_ = now;
             for (int i = 0; i < 16; ++i) {
                 t = try_once();
                 if (t.error != receive_errc::empty) {
@@ -146,6 +152,7 @@ class PARTYWALL_API reading_end : public waitable {
                 return error(receive_errc::interrupted);
             }
         }
+        looked_at_ns_ = 0;
         spin_.in_vain();
         for (;;) {
             if (receive_errc const e = prepare_sleep(until); e != receive_errc::none) {
@@ -406,7 +413,7 @@ class PARTYWALL_API reading_end : public waitable {
     settled finish(source& s, taken& event) noexcept;
     void sweep_detached() noexcept;
     bool glance() noexcept final;
-    bool look() noexcept final;
+    bool look() noexcept override;
     participant_core const& belongs_to() const noexcept final { return *participant_; }
     void arm(arming& a) noexcept final;
     bool arming_is_stale() const noexcept final { return words_stale_; }
@@ -451,6 +458,8 @@ class PARTYWALL_API reading_end : public waitable {
     bool fences_light_ = false;        ///< this process registered for membarrier
     std::unique_ptr<wait_list> words_; ///< what the sleep in preparation waits for
     std::uint64_t sleep_began_ns_ = 0; ///< its preparation did
+    /// When a wait that spins last looked at the clock; 0: it did not, or has slept since.
+    std::uint64_t looked_at_ns_ = 0;
     spin_budget spin_;
     std::unique_ptr<wait_descriptor> descriptor_;
     /// The same for interrupt(), which any thread may call.

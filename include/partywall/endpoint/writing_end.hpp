@@ -127,6 +127,11 @@ class PARTYWALL_API writing_end {
     std::uint32_t rings_used = 0;
 
     void interrupt() noexcept;
+    /// Whoever interrupts `word` interrupts this, from now on: `seen` is what of it was heeded.
+    void interrupted_by(std::atomic<std::uint32_t>& word, std::uint32_t& seen) noexcept {
+        interrupts_from_ = &word;
+        interrupts_heeded_ = &seen;
+    }
     memory_report const& memory() const noexcept { return memory_; }
     /// Neither closed nor a forked child's copy.
     bool usable() const noexcept { return open_ && !mark_.is_child(); }
@@ -179,6 +184,8 @@ class PARTYWALL_API writing_end {
     std::shared_ptr<participant_core> participant_;
     std::atomic<std::uint32_t> interrupts_{0}; ///< also the futex that interrupt() wakes
     std::uint32_t interrupts_seen_ = 0;
+    std::atomic<std::uint32_t>* interrupts_from_ = &interrupts_;
+    std::uint32_t* interrupts_heeded_ = &interrupts_seen_;
 
   private:
     [[gnu::noinline]] void put_with_pool(std::byte const* message, std::uint64_t bytes) noexcept;

@@ -39,6 +39,7 @@ struct lane {
         Atomics::store(h.slot.owner, owner::make(receiver, slot_phase::ready, 1).word, relaxed);
         Atomics::store(h.slot.role, static_cast<std::uint32_t>(reader_role::lossless), relaxed);
         Atomics::store(h.slot.cursor, cursor_at(start), relaxed);
+        Atomics::store(h.taken, start, relaxed);
     }
 
     /// A free lane for `ticket`, looked for from `first` on; none: all are taken.
@@ -98,6 +99,7 @@ struct lane {
               &h.slot.corrupt}) {
             Atomics::store(*counter, std::uint64_t{0}, relaxed);
         }
+        Atomics::store(h.taken, start, relaxed);
         Atomics::store(h.slot.cursor, cursor_at(start), relaxed); // I1
         return owners::exchange(h.owner, seen, 0, slot_phase::free);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bytes of a lanes segment: one ring (a *lane*) per sender, in memory that their one receiver
 // created. Behaviour: lane.hpp; the rings themselves are ring_writer.hpp, ring_reader.hpp and
-// gate.hpp. Golden bytes: tests/golden/lanes_v2.hex.
+// gate.hpp. Golden bytes: tests/golden/lanes_v3.hex.
 //
 //      0 +-------------------------------------------------------------------+
 //        | segment_header                                                    |
@@ -23,6 +23,7 @@
 //        +-------------------------------------------------------------------+
 //
 //   lane_header | owner u64 | start u64 | incarnation u64 | overflow, fences |
+//            32 | taken u64: how far the receiver has taken    (receiver)    |
 //           128 | ring_control: the sender's words                           |
 //           512 | reader_slot: the receiver's words (cursor, freed, counters)|
 //
@@ -47,7 +48,7 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t lanes_layout_version = 2;
+inline constexpr std::uint32_t lanes_layout_version = 3;
 
 /// Copied once and checked while the segment is being attached, and never read from shared memory
 /// again.
@@ -78,8 +79,15 @@ struct inbox_control {
     std::uint64_t missed;   ///< messages that were overwritten in drop_oldest lanes
     std::uint64_t lanes_freed;
     std::uint64_t sleeps;
-    std::uint8_t reserved_2[80];
+    std::uint8_t reserved_2[16];
+    std::uint64_t expired;   ///< requests that were not executed: their deadline had passed
+    std::uint64_t cancelled; ///< ... whoever sent them had given up
+    std::uint64_t refused;   ///< ... the server had no room for them, or was draining
+    std::uint64_t failed;    ///< requests that were answered with an error
+    std::uint64_t lost;      ///< answers whose client was gone, or was no client
+    std::uint8_t reserved_3[24];
 };
+static_assert(offsetof(inbox_control, expired) == 64, "clients look at the words before");
 static_assert(sizeof(inbox_control) == 128 && std::is_trivially_copyable_v<inbox_control>);
 
 /// Words that all senders change, by fetch_add alone.
@@ -96,7 +104,10 @@ struct lane_header {
     std::uint64_t incarnation; ///< of the sender (written while filling)
     std::uint32_t overflow;    ///< enum class overflow (the same)
     std::uint32_t fences;      ///< enum class fence_pair: the sender's half of the bell
-    std::uint8_t reserved[96];
+    /// Requests only: the position behind the one that the receiver has begun with. A cursor says
+    /// what is given back, and says it late; this says what may have been executed (receiver).
+    std::uint64_t taken;
+    std::uint8_t reserved[88];
     ring_control control; ///< the sender's; `rung` is not used
     reader_slot slot;     ///< the receiver's: {receiver, ready} for as long as the segment lives
 };
@@ -146,6 +157,11 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         offsetof(inbox_control, missed),
                         offsetof(inbox_control, lanes_freed),
                         offsetof(inbox_control, sleeps),
+                        offsetof(inbox_control, expired),
+                        offsetof(inbox_control, cancelled),
+                        offsetof(inbox_control, refused),
+                        offsetof(inbox_control, failed),
+                        offsetof(inbox_control, lost),
                         offsetof(inbox_bell, rung),
                         offsetof(inbox_bell, arrivals),
                         offsetof(lane_header, owner),
@@ -153,6 +169,7 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         offsetof(lane_header, incarnation),
                         offsetof(lane_header, overflow),
                         offsetof(lane_header, fences),
+                        offsetof(lane_header, taken),
                         offsetof(lane_header, control),
                         offsetof(lane_header, slot),
                         ring_fingerprint,

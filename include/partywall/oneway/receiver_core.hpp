@@ -23,7 +23,20 @@ namespace partywall::inline v0::detail {
 
 struct inbox_segment;
 
-class PARTYWALL_API receiver_core final : public reading_end {
+/// What an inbox is for: how those who send to it find it.
+struct inbox_purpose {
+    std::string_view doing; ///< for messages
+    std::string_view name;
+    type_info type;
+    payload_shape shape;
+    receiver_options options;
+    entry_kind kind = entry_kind::inbox;
+    bool has_entry = true;    ///< in the registry; otherwise they are told its number
+    bool alone = true;        ///< a second one of that name is refused
+    std::uint64_t number = 0; ///< of its segment; 0: a new one
+};
+
+class PARTYWALL_API receiver_core : public reading_end {
   public:
     using handle = std::unique_ptr<receiver_core, closer>;
 
@@ -77,12 +90,25 @@ class PARTYWALL_API receiver_core final : public reading_end {
     static constexpr std::uint32_t looks_between_sweeps = 1024;
     static constexpr std::size_t sources_without_hints = 64;
 
+  protected:
     explicit receiver_core(std::shared_ptr<participant_core> participant);
     ~receiver_core() override;
-    static result<handle, failure<endpoint_errc>>
-    make(std::shared_ptr<participant_core> participant, std::string_view name,
-         type_info const& type, payload_shape const& shape, receiver_options const& options);
+    /// Makes the segment and the entry, which stays `starting`. What was done before a failure is
+    /// taken back by close().
+    result<void, failure<endpoint_errc>> open(inbox_purpose const& purpose);
+    /// Others may use it from now on.
+    result<void, failure<endpoint_errc>> begin_service(std::string_view doing);
+    result<void, failure<registry_errc>> set_health(health value) {
+        return participant_->set_health(entry_, value);
+    }
+    inbox_segment& segment() const noexcept { return *segment_; }
+    /// A look that finds nothing looks at every lane.
+    void look_at_lanes_soon() noexcept { look_anyway_ = true; }
+    /// `s`, whose number is its lane's, is read from now on. May throw std::bad_alloc: then it is
+    /// not, and the next look tries again.
+    virtual void lane_opened(source& s) { (void)s; }
 
+  private:
     template <class Copy>
     bool take_ready(taken& t) noexcept {
         if (watched_.size() > sources_without_hints && hints_ != nullptr) [[unlikely]] {
@@ -154,6 +180,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
     }
     std::size_t find_hinted() noexcept;
 
+  protected:
     bool has_news() const noexcept override;
     bool refresh() noexcept override;
     void notice_ends(std::uint32_t polls) noexcept override;
@@ -166,6 +193,7 @@ class PARTYWALL_API receiver_core final : public reading_end {
     bool follows_registry() const noexcept override { return false; }
     void after_sleep() noexcept override;
 
+  private:
     bool look_at_lane(std::uint32_t lane);
     void attach(std::uint32_t lane, owner seen);
     bool free_lane(std::uint32_t lane, owner seen, std::uint64_t start) noexcept;

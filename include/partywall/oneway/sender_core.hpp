@@ -21,7 +21,7 @@ namespace partywall::inline v0::detail {
 
 struct inbox_segment;
 
-class PARTYWALL_API sender_core final : public writing_end {
+class PARTYWALL_API sender_core : public writing_end {
   public:
     /// Nothing, and `why`, where it cannot be had.
     static std::unique_ptr<sender_core> create(std::shared_ptr<participant_core> participant,
@@ -30,6 +30,12 @@ class PARTYWALL_API sender_core final : public writing_end {
                                                sender_options const& options,
                                                failure<endpoint_errc>& why) noexcept;
     ~sender_core() override;
+    /// For one inbox alone, whose entry need not be in the registry: when that has ended it is of no
+    /// use any more. What says where it is: owner, number, incarnation, kind and name of `target`.
+    static std::unique_ptr<sender_core>
+    attach_to(std::shared_ptr<participant_core> participant, entry_info const& target,
+              type_info const& type, payload_shape const& shape, sender_options const& options,
+              std::uint64_t incarnation, failure<endpoint_errc>& why) noexcept;
 
     /// Makes sure that the cell at ring.position() may be written, and that somebody is there to
     /// read it. What is too large is up to whoever that is.
@@ -47,6 +53,28 @@ class PARTYWALL_API sender_core final : public writing_end {
         send_errc const e = writing_end::admit_for(wait_ns, bytes);
         return e >= send_errc::peer_died ? let_go(e) : e;
     }
+
+    /// The same for who came by attach_to(): an end is found by attached(), and changes nothing.
+    [[gnu::always_inline]] send_errc admit_attached() noexcept { return writing_end::admit(); }
+    send_errc admit_attached_for(std::uint64_t wait_ns) noexcept {
+        return writing_end::admit_for(wait_ns);
+    }
+    /// The receiver is there: neither closed nor dead, as far as anybody knows.
+    [[gnu::always_inline]] bool attached() const noexcept {
+        // relaxed, both: hints to look; what is concluded from them is checked again.
+        return inbox_ != nullptr &&
+               std_atomics::load(inbox_->closed, std::memory_order_relaxed) == 0 &&
+               (life_.word == nullptr || !os::robust_died_now(life_.word)) && open_;
+    }
+    /// Why the receiver that was attached is of no use any more: peer_died, no_receiver.
+    send_errc ended() const noexcept;
+    /// Nobody noticed, but perhaps it is proven: asked where there is no notice.
+    bool proven_dead() const noexcept;
+    participant_core::life_view const& life() const noexcept { return life_; }
+    std::uint64_t receiver_ticket() const noexcept { return receiver_ticket_; }
+    /// How far the receiver has taken, where it says so, and its half of the fence pair for that.
+    std::uint64_t const& taken_word() const noexcept { return *taken_; }
+    fence_pair receiver_fences() const noexcept { return receiver_fences_; }
 
     void close() noexcept;
     /// Waits until a receiver is attached. send_ok, timed_out, interrupted, closed, forked, refused.
@@ -66,18 +94,12 @@ class PARTYWALL_API sender_core final : public writing_end {
 
   private:
     sender_core();
-    /// The receiver is there: neither closed nor dead, as far as anybody knows.
-    [[gnu::always_inline]] bool attached() const noexcept {
-        // relaxed, both: hints to look; what is concluded from them is checked again.
-        return inbox_ != nullptr &&
-               std_atomics::load(inbox_->closed, std::memory_order_relaxed) == 0 &&
-               (life_.word == nullptr || !os::robust_died_now(life_.word)) && open_;
-    }
     [[gnu::noinline, gnu::cold]] bool find_receiver() noexcept;
     [[gnu::noinline, gnu::cold]] send_errc let_go(send_errc why) noexcept;
-    send_errc ended() const noexcept;
     bool is_dying(entry_info const& receiver);
     failure<endpoint_errc> attach();
+    void belong_to(std::shared_ptr<participant_core> participant, type_info const& type,
+                   payload_shape const& shape, sender_options const& options);
     failure<endpoint_errc> take_lane(entry_info const& receiver);
 
     bool free_laggard(gate<>::laggard const& held_by) noexcept override;
@@ -98,6 +120,7 @@ class PARTYWALL_API sender_core final : public writing_end {
     std::uint32_t epoch_seen_ = 0;
     bool looked_ = false; ///< at the registry as it was at epoch_seen_
     bool closed_ = false;
+    bool fixed_ = false;      ///< came by attach_to()
     bool life_proof_ = false; ///< the receiver's death was proven, where it could not be noticed
     std::uint64_t incarnation_ = 0;
     std::uint64_t lost_ = 0;
@@ -109,6 +132,8 @@ class PARTYWALL_API sender_core final : public writing_end {
     fence_pair fences_ = fence_pair::publisher;
     std::unique_ptr<inbox_segment> segment_;
     std::unique_ptr<inbox_segment> previous_; ///< where a loan may still write; forsaken
+    std::uint64_t const* taken_ = nullptr;
+    fence_pair receiver_fences_ = fence_pair::publisher;
     std::string refusal_;
     endpoint_errc refusal_code_{};
 };

@@ -16,6 +16,7 @@ enum class entry_kind : std::uint32_t {
     topic_publisher = 1,
     topic_subscription = 2,
     inbox = 3,
+    service = 4,
 };
 
 /// What the messages of an endpoint are. Two endpoints fit when their fingerprints are equal;
