@@ -31,6 +31,8 @@ inline constexpr std::size_t metadata_bytes_max = 400;
 inline constexpr std::uint32_t participants_max = 512;
 /// Registry entries (publishers, lossless subscriptions, ...) of one domain at a time.
 inline constexpr std::uint32_t entries_max = 1024;
+/// Records that several participants use together (breakers of scope host), of one domain at a time.
+inline constexpr std::uint32_t records_max = 128;
 /// Endpoints that one participant creates in its life, and descriptors that it waits through:
 /// their numbers are 24 bits.
 inline constexpr std::uint64_t endpoints_max = (std::uint64_t{1} << 24) - 1;

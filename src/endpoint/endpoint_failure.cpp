@@ -54,6 +54,8 @@ endpoint_failure from_registry(failure<registry_errc> const& f, std::string_view
     case registry_errc::corrupt: code = endpoint_errc::corrupt; break;
     case registry_errc::timed_out:
     case registry_errc::interrupted:
+    case registry_errc::too_many_records: // endpoints have none
+    case registry_errc::incompatible:
     case registry_errc::system: break;
     }
     return {code, f.os_error, std::string(doing) + ": " + f.message};

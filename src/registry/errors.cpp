@@ -32,6 +32,8 @@ std::string_view to_string(registry_errc e) noexcept {
     case registry_errc::interrupted: return "interrupted";
     case registry_errc::forked: return "forked child";
     case registry_errc::corrupt: return "corrupt registry";
+    case registry_errc::too_many_records: return "too many shared records";
+    case registry_errc::incompatible: return "incompatible layout";
     case registry_errc::system: return "system error";
     }
     return "unknown registry error";

@@ -186,6 +186,7 @@ bool leave(participant_core& core, state& own) noexcept {
         }
     }
     if (!own.slot_owner.is_free()) {
+        own.leave_records();
         participant_slot& slot = own.layout().participants[own.slot_index];
         owner seen = own.slot_owner;
         if (slots::take(slot.owner, seen, own.ticket)) {

@@ -13,6 +13,7 @@
 #include <partywall/wait/wake_pipe.hpp>
 #include <partywall/wait/wake_word.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -70,6 +71,10 @@ struct participant_core::state {
     std::mutex entries_mutex;
     std::vector<entry_info> closed; // ours, closed, not yet removed
 
+    /// Handles of this process on each shared record; while there are any, we have marked it.
+    std::mutex records_mutex;
+    std::array<std::uint32_t, records_max> record_uses{};
+
     descriptor_waiters waiters;
     watcher_memory watchers;
 
@@ -93,6 +98,11 @@ struct participant_core::state {
                                            std::uint64_t number) const noexcept;
     /// Unlinks segments of `owner_ticket`; returns how many there were.
     std::uint32_t unlink_files(std::uint64_t owner_ticket, std::uint64_t number) const noexcept;
+    /// Shared records that nobody uses who may live, and candidates and remains of the dead, go. `dead`
+    /// says so of a ticket with proof. Returns how many went.
+    std::uint32_t sweep_records(bool (*dead)(void* context, std::uint64_t ticket), void* context);
+    /// We are leaving: those that only we used go.
+    void leave_records() noexcept;
     /// Forgets mappings of life words that nobody uses.
     void sweep_lives();
 };

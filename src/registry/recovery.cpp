@@ -5,8 +5,9 @@
 //   1  note what marks the dead: their files, their participant slots
 //   2  entries of the dead go, or stay as long as the hook says so
 //   3  inside the segments of the living (and of kept entries) the hook reclaims what the dead hold
-//   4  files of the dead that no entry names go
-//   5  the participant slots and life files noted in step 1 go
+//   4  shared records without a living user go, and what the dead hold inside the others
+//   5  files of the dead that no entry names go
+//   6  the participant slots and life files noted in step 1 go
 // Who is killed in between leaves the marks of step 1, and marks of its own (a process has a life
 // file before it takes any slot): the next who looks does everything again. A slot that the killed
 // recoverer has in `cleaning` is taken by proof of the recoverer's death.
@@ -16,6 +17,7 @@
 // wrong: the owner may create the files, add the entry, send what others wait for, and die between
 // that look and the proof.
 #include "participant_state.hpp"
+#include "record_table.hpp"
 
 #include <partywall/os/robust_word.hpp>
 
@@ -46,6 +48,12 @@ class recovery {
         if (scope_ == recovery_scope::everything || found_dead_) {
             clean_inside();
         }
+        report_.records += own_.sweep_records(
+            [](void* self, std::uint64_t ticket) {
+                return static_cast<recovery*>(self)->dead(ticket);
+            },
+            this);
+        clean_records();
         remove_strays();
         if (clean_) {
             remove_marks();
@@ -127,6 +135,20 @@ class recovery {
         for (std::uint32_t i = 0; i < entries_max; ++i) {
             if (auto const entry = read_entry(registry_, i); entry.outcome == reading::value) {
                 clean_ = own_.hooks.clean_inside(core_, *entry.info) && clean_;
+            }
+        }
+    }
+
+    void clean_records() {
+        if (own_.hooks.clean_record == nullptr || !found_dead_) {
+            return;
+        }
+        for (record_slot& slot : registry_.records) {
+            owner const seen = owners::load(slot.owner);
+            auto const kind =
+                std_atomics::load(slot.kind, std::memory_order_relaxed); // judged below
+            if (record_steps::is_in_use(seen) && is_record_kind(kind)) {
+                own_.hooks.clean_record(core_, static_cast<record_kind>(kind), slot.words);
             }
         }
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <partywall/registry/domain_snapshot.hpp>
+#include <partywall/registry/record_info.hpp>
 #include <partywall/registry/registry_layout.hpp>
 #include <partywall/registry/registry_slots.hpp>
 
@@ -46,6 +47,9 @@ slot_reading<participant_info> read_participant(registry_layout const& registry,
 
 /// Everything that can be read, at the sequence from before. `alive` is left true.
 domain_snapshot read_all(registry_layout const& registry);
+
+/// Shared records that are in use.
+std::vector<record_info> read_records(registry_layout const& registry);
 
 /// A number that changes when anything changes that read_all() shows. Cheap: words only.
 std::uint64_t digest_of(registry_layout const& registry) noexcept;

@@ -50,6 +50,10 @@ domain_snapshot registry_view::snapshot() const {
     return all;
 }
 
+std::vector<record_info> registry_view::records() const {
+    return detail::read_records(detail::registry_in(state_->registry));
+}
+
 bool registry_view::proven_dead(std::uint64_t ticket) const noexcept {
     return ticket != 0 && ticket <= ticket_max &&
            os::query_lock(state_->registry_path, state_->registry.identity(), ticket) ==

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <iterator>
@@ -60,6 +61,10 @@ std::string registry_of_one_participant_with_one_entry(std::string const& root) 
     entry_info entry = me->add_entry(spec()).value();
     EXPECT_TRUE(me->set_metadata(entry, {{"k", "v"}, {"empty", ""}}));
     EXPECT_TRUE(me->set_health(entry, health::draining));
+    std::array<std::uint64_t, 128> words{};
+    words.fill(0x8182838485868788);
+    EXPECT_TRUE(
+        me->use_record(record_kind::circuit_breaker, "calc/add", 0x9192939495969798, words.data()));
     registry_watch watch(me); // it waits through descriptor 1, and the participant's pipe is 2
     EXPECT_TRUE(watch.fd());
     EXPECT_TRUE(watch.next(std::chrono::nanoseconds(0)));
@@ -71,17 +76,17 @@ std::string registry_of_one_participant_with_one_entry(std::string const& root) 
 TEST(GoldenRegistry, IsTheseBytes) {
     test::scratch_root const root;
     std::string bytes = registry_of_one_participant_with_one_entry(root.path());
-    ASSERT_EQ(bytes.size(), 1376640U);
+    ASSERT_EQ(bytes.size(), 1540480U);
 
     EXPECT_EQ(take(bytes, 0, 128), "706172747977616c" // magic: "partywal"
-                                   "02000000"         // layout_version
+                                   "03000000"         // layout_version
                                    "01000000"         // kind
-                                   "aa7aeedc8e12d376" // layout_fingerprint
-                                   "8001150000000000" // total_bytes
+                                   "FINGERPRINT"      // layout_fingerprint
+                                   "8081170000000000" // total_bytes
                                        + zeros(96));
     EXPECT_EQ(take(bytes, 128, 8), "0200000000000000"); // next_ticket
-    // Joined, added, metadata, health.
-    EXPECT_EQ(take(bytes, 256, 4), "04000000"); // epoch
+    // Joined, added, metadata, health, record.
+    EXPECT_EQ(take(bytes, 256, 4), "05000000"); // epoch
     EXPECT_EQ(take(bytes, 260, 4), "01000000"); // wake_arm
 
     // participants[0]
@@ -92,6 +97,8 @@ TEST(GoldenRegistry, IsTheseBytes) {
     EXPECT_EQ(take(bytes, 408, 6), hex_of("pricer"));   // name
     EXPECT_EQ(take(bytes, 472, 3), "020000");           // wake: the number
     EXPECT_NE(take(bytes, 475, 5), zeros(5));           // and the generation
+
+    EXPECT_EQ(take(bytes, 480, 8), "0100000000000000"); // uses: record 0
 
     // entries[0]
     std::size_t const entry = 65920;
@@ -120,12 +127,23 @@ TEST(GoldenRegistry, IsTheseBytes) {
                                             "01000100" +
                                                 hex_of("kv") + "05000000" + hex_of("empty"));
 
+    // records[0]
+    std::size_t const record = 1376640;
+    EXPECT_EQ(take(bytes, record, 8), "0300800000000000");      // owner: nobody, ready, 3
+    EXPECT_EQ(take(bytes, record + 8, 16), "01000000"           // kind
+                                           "08000000"           // name_bytes
+                                           "9897969594939291"); // fingerprint
+    EXPECT_EQ(take(bytes, record + 24, 8), hex_of("calc/add")); // name
+    for (std::size_t i = 0; i < 128; ++i) {
+        EXPECT_EQ(take(bytes, record + 256 + 8 * i, 8), "8887868584838281"); // words
+    }
+
     EXPECT_EQ(bytes.find_first_not_of('\0'), std::string::npos) << "and everything else is zero";
 }
 
 TEST(GoldenRegistry, NumbersAreThese) {
-    EXPECT_EQ(detail::registry_layout_version, 2U);
-    EXPECT_EQ(detail::registry_layout_fingerprint, 0x76d3'128e'dcee'7aaaU);
+    EXPECT_EQ(detail::registry_layout_version, 3U);
+    EXPECT_EQ(detail::registry_layout_fingerprint, 0xbfbb'6145'df6b'5502U);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_publisher), 1U);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_subscription), 2U);
     EXPECT_EQ(static_cast<std::uint32_t>(health::starting), 1U);

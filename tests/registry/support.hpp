@@ -119,7 +119,8 @@ inline std::size_t slots_in_use(registry_layout const& registry) {
     auto const used = [](auto const& slot) { return !owner_word<>::load(slot.owner).is_free(); };
     return static_cast<std::size_t>(
         std::count_if(std::begin(registry.participants), std::end(registry.participants), used) +
-        std::count_if(std::begin(registry.entries), std::end(registry.entries), used));
+        std::count_if(std::begin(registry.entries), std::end(registry.entries), used) +
+        std::count_if(std::begin(registry.records), std::end(registry.records), used));
 }
 
 } // namespace partywall::test

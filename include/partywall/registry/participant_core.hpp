@@ -29,6 +29,7 @@
 #include <partywall/registry/entry_info.hpp>
 #include <partywall/registry/join_errc.hpp>
 #include <partywall/registry/join_options.hpp>
+#include <partywall/registry/record_info.hpp>
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>
 #include <partywall/segment/segment.hpp>
@@ -55,6 +56,8 @@ struct recovery_hooks {
     /// The entry stays: reclaim what the dead hold inside its segments. False: not now (no memory,
     /// no descriptors), and so the marks of the dead must stay. Missing: nothing to be done.
     bool (*clean_inside)(participant_core&, entry_info const&) = nullptr;
+    /// A shared record has users that live: give back what the dead hold inside its words.
+    void (*clean_record)(participant_core const&, record_kind, std::uint64_t* words) = nullptr;
 };
 
 /// What one recovery did itself; what others did at the same time is not counted.
@@ -63,9 +66,18 @@ struct recovery_report {
     std::uint32_t entries = 0;      ///< entries of the dead removed
     std::uint32_t entries_kept = 0; ///< entries of the dead that the hook keeps
     std::uint32_t files = 0;        ///< files unlinked
+    std::uint32_t records = 0;      ///< shared records that nobody living used removed
     bool complete = true; ///< false: out of memory or descriptors, or domain gone; call again
 
-    bool nothing() const noexcept { return participants == 0 && entries == 0 && files == 0; }
+    bool nothing() const noexcept {
+        return participants == 0 && entries == 0 && files == 0 && records == 0;
+    }
+};
+
+/// A shared record that this participant uses.
+struct used_record {
+    std::uint32_t index = 0;
+    std::uint64_t* words = nullptr; ///< record_words of them, in shared memory
 };
 
 class PARTYWALL_API participant_core : public std::enable_shared_from_this<participant_core> {
@@ -86,6 +98,7 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
 
     /// Whether this is a forked child of the process that joined. One load and a compare.
     bool forked() const noexcept { return mark_.is_child(); }
+    os::fork_mark const& mark() const noexcept { return mark_; }
     std::uint64_t ticket() const noexcept;
     directory const& dir() const noexcept;
     std::string const& domain() const noexcept;
@@ -129,6 +142,18 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     void bump_epoch() noexcept;
     /// True when somebody removed or replaced the registry file: nobody will ever meet us here.
     bool domain_gone() const noexcept;
+
+    // ---- shared records ----------------------------------------------------------------------
+
+    /// The record of that kind and name, which belongs to all who use it; the first of them fills it
+    /// with `initial` (record_words of them). Every use is given back by leave_record(), after
+    /// which `words` are not touched. See shared_records.hpp.
+    /// Errors: bad_name, too_many_records (the dead are recovered before), incompatible,
+    /// domain_gone, forked, system.
+    result<used_record, failure<registry_errc>> use_record(record_kind kind, std::string_view name,
+                                                           std::uint64_t fingerprint,
+                                                           std::uint64_t const* initial);
+    void leave_record(used_record const& use) noexcept;
 
     // ---- waiting through descriptors (wait_descriptor) ---------------------------------------
 

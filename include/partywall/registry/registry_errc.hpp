@@ -20,6 +20,8 @@ enum class registry_errc : std::uint8_t {
     interrupted,      ///< interrupt() was called
     forked,           ///< this is a forked child of the process that joined
     corrupt,          ///< bytes of the registry cannot be what a participant wrote
+    too_many_records, ///< records_max are in use, by the living
+    incompatible,     ///< another version of partywall made the record: its layout is another
     system,           ///< a system call failed: see os_error
 };
 

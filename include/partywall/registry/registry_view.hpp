@@ -5,12 +5,14 @@
 #include <partywall/registry/domain_snapshot.hpp>
 #include <partywall/registry/join_errc.hpp>
 #include <partywall/registry/join_options.hpp>
+#include <partywall/registry/record_info.hpp>
 #include <partywall/result.hpp>
 #include <partywall/segment/segment.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace partywall::inline v0 {
 
@@ -31,6 +33,8 @@ class PARTYWALL_API registry_view {
 
     /// May throw std::bad_alloc.
     domain_snapshot snapshot() const;
+    /// What participants share by name. May throw std::bad_alloc.
+    std::vector<record_info> records() const;
     /// Proof, as for a participant: only for tickets that came out of a snapshot or a file name.
     bool proven_dead(std::uint64_t ticket) const noexcept;
     bool domain_gone() const noexcept;
