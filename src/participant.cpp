@@ -8,7 +8,9 @@
 namespace partywall::inline v0 {
 
 result<participant, failure<join_errc>> join(std::string_view name, join_options const& options) {
-    auto core = detail::participant_core::join(name, options, detail::topic_recovery_hooks);
+    detail::recovery_hooks hooks = detail::topic_recovery_hooks;
+    hooks.clean_record = &detail::clean_breaker_record;
+    auto core = detail::participant_core::join(name, options, hooks);
     if (!core) {
         return std::move(core).error();
     }

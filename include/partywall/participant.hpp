@@ -2,6 +2,8 @@
 // The door: join a domain, and make endpoints.
 #pragma once
 
+#include <partywall/breaker/breaker.hpp>
+#include <partywall/breaker/domain_breaker.hpp>
 #include <partywall/endpoint/wait_set.hpp>
 #include <partywall/export.hpp>
 #include <partywall/oneway/receiver.hpp>
@@ -128,6 +130,21 @@ class participant {
 
     /// Waits for many things at once. May throw std::bad_alloc, as watch().
     partywall::wait_set wait_set() const { return partywall::wait_set(core_); }
+
+    /// A circuit breaker with a name. Scope process: of this handle, and visible to whoever looks at
+    /// the domain. Scope host: the one breaker of that name, which all who ask for it share, and
+    /// which is there as long as one of them lives. See breaker.
+    /// Errors: those of breaker::make; mismatch (scope host: others gave other rules), not_here (scope
+    /// host with a count window), bad_name, too_many_breakers, no_space, no_memory, permission,
+    /// incompatible, domain_gone, forked, system.
+    [[nodiscard]] result<partywall::breaker, failure<breaker_errc>>
+    breaker(std::string_view name, breaker_options const& options = {}) const {
+        auto body = detail::make_domain_breaker(core_, name, options);
+        if (!body) {
+            return body.error();
+        }
+        return partywall::breaker(std::move(*body));
+    }
 
     /// Removes what dead participants left, now. Never needed for correctness: joining and waiting
     /// do it too.

@@ -87,10 +87,13 @@ breaker_body::breaker_body(breaker_constants const& rules, breaker_record* recor
                            std::vector<std::uint32_t> slots,
                            std::vector<breaker_listener> listeners,
                            breaker_identity const& identity, std::uint64_t now_ns, record_use use)
-    : rules_(rules), record_(use == record_use::own ? &own_ : record), slots_(std::move(slots)),
-      events_(std::move(listeners), 0, use != record_use::join),
+    : home_(identity.home), rules_(rules), record_(use == record_use::own ? &own_ : record),
+      slots_(std::move(slots)), events_(std::move(listeners), 0, use != record_use::join),
       core_(*record_, rules_, slots_.data(), identity.ticket, events_.sink(), identity.oracle) {
-    if (use != record_use::join) {
+    if (identity.mark) {
+        core_.belong_to(*identity.mark);
+    }
+    if (use == record_use::own || use == record_use::format) {
         breaker_core<>::format(*record_, rules_, now_ns);
     }
 }
@@ -104,19 +107,26 @@ make_breaker(breaker_options const& options, breaker_record* record, record_use 
             return rules.error();
         }
         bool const counts = options.window.kind == window_kind::count;
-        if (use == record_use::join) {
-            if (counts) {
-                return failure<breaker_errc>{
-                    breaker_errc::not_here, 0,
-                    "cannot share a breaker: a count window changes two words for a result, and "
-                    "one who is killed in between would spoil it for everybody; take a time "
-                    "window"};
-            }
+        bool const in_domain = use == record_use::fill || use == record_use::join;
+        if (options.scope == breaker_scope::host && !in_domain) {
+            return failure<breaker_errc>{
+                breaker_errc::not_here, 0,
+                "cannot make a breaker: one of scope host is shared by the "
+                "participants of a domain; ask participant::breaker()"};
+        }
+        if (use == record_use::join && counts) {
+            return failure<breaker_errc>{
+                breaker_errc::not_here, 0,
+                "cannot share a breaker: a count window changes two words for a result, and one "
+                "who "
+                "is killed in between would spoil it for everybody; take a time window"};
+        }
+        if (in_domain) {
             breaker_constants const there = record->constants;
             if (!are_sane(there) || !same_rules(there, *rules)) {
-                return failure<breaker_errc>{
-                    breaker_errc::mismatch, 0,
-                    "cannot share a breaker: it was made with other rules"};
+                return failure<breaker_errc>{breaker_errc::mismatch, 0,
+                                             "cannot share a breaker: " +
+                                                 difference_of(there, *rules)};
             }
             rules->seed = there.seed; // everybody computes the same open times
         }

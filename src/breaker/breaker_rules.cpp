@@ -136,6 +136,13 @@ refusal check_open(breaker_options const& o) {
     return {};
 }
 
+refusal check_scope(breaker_options const& o) {
+    if (o.scope != breaker_scope::process && o.scope != breaker_scope::host) {
+        return {breaker_errc::not_here, "there is no such scope"};
+    }
+    return {};
+}
+
 refusal check_probing(breaker_options const& o) {
     breaker_probing const& p = o.probing;
     if (p.rule != probe_rule::all_must_pass && p.rule != probe_rule::rate_over &&
@@ -218,6 +225,9 @@ result<breaker_constants, failure<breaker_errc>> breaker_rules(breaker_options c
     if (!why) {
         why = check_probing(o);
     }
+    if (!why) {
+        why = check_scope(o);
+    }
     if (why) {
         return failure<breaker_errc>{why.code, 0, "cannot make a breaker: " + why.why};
     }
@@ -230,6 +240,35 @@ bool same_rules(breaker_constants const& a, breaker_constants const& b) noexcept
     // Made of integers without padding: equal rules have equal bytes.
     using bytes = std::array<unsigned char, sizeof(breaker_constants)>;
     return std::bit_cast<bytes>(c) == std::bit_cast<bytes>(b);
+}
+
+std::string difference_of(breaker_constants const& there, breaker_constants const& here) {
+    std::string text;
+    auto const look = [&text](char const* name, std::uint64_t a, std::uint64_t b) {
+        if (a != b) {
+            text += (text.empty() ? "" : ", ") + std::string(name) + " is " + std::to_string(a) +
+                    " there and " + std::to_string(b) + " here";
+        }
+    };
+    look("the kind of window", there.window_kind, here.window_kind);
+    look("the number of buckets", there.bucket_count, here.bucket_count);
+    look("a bucket's length in ns", there.bucket_ns, here.bucket_ns);
+    look("the window's number of calls", there.window_calls, here.window_calls);
+    look("minimum_calls", there.minimum_calls, here.minimum_calls);
+    look("failure_rate in 10^-9", there.failure_ppb, here.failure_ppb);
+    look("slow_call_rate in 10^-9", there.slow_ppb, here.slow_ppb);
+    look("slow_call_duration in ns", there.slow_ns, here.slow_ns);
+    look("evaluate_on any_outcome", there.evaluate_always, here.evaluate_always);
+    look("the rule of probing", there.probe_rule, here.probe_rule);
+    look("the number of probes that decide", there.probe_calls, here.probe_calls);
+    look("the number of probes that must succeed", there.probe_successes, here.probe_successes);
+    look("probes_at_a_time", there.probe_permits, here.probe_permits);
+    look("open_jitter in 10^-9", there.jitter_ppb, here.jitter_ppb);
+    look("open_factor in thousandths", there.step_milli, here.step_milli);
+    look("open_for in ms", there.open_ms, here.open_ms);
+    look("open_for_max in ms", there.open_ms_max, here.open_ms_max);
+    look("half_open_max in ms", there.half_open_ms, here.half_open_ms);
+    return text.empty() ? "its rules are no rules" : text;
 }
 
 bool are_sane(breaker_constants const& c) noexcept {

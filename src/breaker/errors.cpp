@@ -18,6 +18,14 @@ std::string_view to_string(breaker_state s) noexcept {
     return "unknown breaker state";
 }
 
+std::string_view to_string(breaker_scope s) noexcept {
+    switch (s) {
+    case breaker_scope::process: return "process";
+    case breaker_scope::host: return "host";
+    }
+    return "unknown scope";
+}
+
 std::string_view to_string(outcome o) noexcept {
     switch (o) {
     case outcome::success: return "success";
@@ -35,6 +43,7 @@ std::string_view to_string(rejection_reason r) noexcept {
     case rejection_reason::probing: return "the circuit is half-open and its probes are under way";
     case rejection_reason::forced_open: return "the circuit is forced open";
     case rejection_reason::isolated: return "the callee is isolated";
+    case rejection_reason::forked: return "the breaker belongs to the parent process";
     }
     return "unknown rejection";
 }
@@ -65,7 +74,15 @@ std::string_view to_string(breaker_errc e) noexcept {
     case breaker_errc::bad_probing: return "bad rule for probes";
     case breaker_errc::no_memory: return "no memory";
     case breaker_errc::mismatch: return "the record has other rules";
-    case breaker_errc::not_here: return "not in a shared record";
+    case breaker_errc::not_here: return "not possible here";
+    case breaker_errc::bad_name: return "bad name";
+    case breaker_errc::too_many_breakers: return "too many breakers";
+    case breaker_errc::no_space: return "no space";
+    case breaker_errc::permission: return "permission denied";
+    case breaker_errc::incompatible: return "incompatible layout";
+    case breaker_errc::domain_gone: return "domain gone";
+    case breaker_errc::forked: return "forked child";
+    case breaker_errc::system: return "system error";
     }
     return "unknown breaker error";
 }
@@ -75,6 +92,7 @@ std::string_view to_string(move_errc e) noexcept {
     case move_errc::not_from_closed: return "a closed breaker cannot be made half-open";
     case move_errc::bad_state: return "no such state";
     case move_errc::bad_duration: return "bad duration";
+    case move_errc::forked: return "forked child";
     }
     return "unknown move error";
 }

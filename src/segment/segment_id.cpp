@@ -17,7 +17,8 @@ struct kind_name {
 constexpr kind_name kind_names[] = {
     {segment_kind::registry, "registry", 0}, {segment_kind::life, "life", 1},
     {segment_kind::ring, "ring", 2},         {segment_kind::readers, "readers", 2},
-    {segment_kind::lanes, "lanes", 2},       {segment_kind::wake, "wake", 2},
+    {segment_kind::lanes, "lanes", 2},       {segment_kind::circuit_breaker, "breaker", 2},
+    {segment_kind::wake, "wake", 2},
 };
 
 kind_name const* find(segment_kind kind) noexcept {

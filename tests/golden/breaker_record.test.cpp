@@ -5,10 +5,18 @@
 #include <partywall/breaker/breaker_core.hpp>
 #include <partywall/breaker/breaker_layout.hpp>
 
+#include <partywall/participant.hpp>
+
+#include "support/scratch_root.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <span>
+#include <string>
 
 namespace partywall::test {
 namespace {
@@ -85,6 +93,42 @@ TEST(GoldenBreakerRecord, IsTheseBytesOfACountWindow) {
     EXPECT_EQ(record.ring_next, 4U);
     EXPECT_EQ(record.settled_failures, 1U);
     EXPECT_EQ(slots, (std::array<std::uint32_t, 3>{4, 4, 7}));
+}
+
+TEST(GoldenBreakerSegment, HasTheNameBeforeTheRecord) {
+    scratch_root const root;
+    join_options options;
+    options.domain = "golden";
+    options.root = root.path();
+    auto const me = join("pricer", options).value();
+    breaker_options rules;
+    rules.seed = 0x0102'0304'0506'0708;
+    auto const circuit = me.breaker("calc/add", rules).value();
+    std::ifstream file(root.path() + "/golden/breaker.1.1", std::ios::binary);
+    std::string const bytes{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_EQ(bytes.size(), 1408U);
+    auto const number = [&bytes](std::size_t at) {
+        std::uint64_t n = 0;
+        std::memcpy(&n, bytes.data() + at, sizeof n);
+        return n;
+    };
+    EXPECT_EQ(number(0), segment_magic);
+    EXPECT_EQ(number(8), std::uint64_t{16} << 32 | breaker_layout_version);
+    EXPECT_EQ(number(16), breaker_fingerprint);
+    EXPECT_EQ(number(24), 1408U);
+    EXPECT_EQ(number(32), 1U); // ticket
+    EXPECT_EQ(number(40), 1U); // number
+    EXPECT_EQ(number(128), 8U);
+    EXPECT_EQ(bytes.substr(136, 9), std::string("calc/add\0", 9));
+    EXPECT_EQ(number(384 + offsetof(breaker_constants, seed)), rules.seed);
+    EXPECT_EQ(number(384 + offsetof(breaker_record, state)) >> 40, 0U); // closed, generation 0
+}
+
+TEST(GoldenBreakerSegment, NumbersAreThese) {
+    EXPECT_EQ(breaker_layout_version, 1U);
+    EXPECT_EQ(breaker_fingerprint, 0x314d'9ec4'136f'17f0U);
+    EXPECT_EQ(static_cast<std::uint32_t>(segment_kind::circuit_breaker), 16U);
+    EXPECT_EQ(static_cast<std::uint32_t>(record_kind::circuit_breaker), 1U);
 }
 
 } // namespace

@@ -26,7 +26,7 @@ from pathlib import Path
 # The rooms beside the chain say what they stand on, and only the top row uses them.
 GROUND = ["detail"]
 CHAIN = ["os", "segment", "wait", "ring", "inbox"]
-BESIDE = {"registry": ["os", "segment", "wait"], "breaker": ["os", "segment", "wait"]}
+BESIDE = {"registry": ["os", "segment", "wait"], "breaker": ["os", "segment", "wait", "registry"]}
 SHARED = "endpoint"  # what all of the top row are made of
 TOP = ["topic", "oneway", "service", "survey"]
 

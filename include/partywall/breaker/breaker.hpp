@@ -108,7 +108,8 @@ class [[nodiscard]] basic_ticket {
 /// Cost       a success: a load, one compare-exchange, and a clock if the window has one. A
 ///            rejection: a load, a clock and an addition. No allocation, lock or system call.
 /// Memory     1.5 KiB when it is made; a count window 4 bytes more for each call.
-/// Peer dies  a breaker of one process has no peers; one over a shared record: breaker_core.hpp.
+/// Peer dies  a breaker of one process has no peers. One of scope host (participant::breaker()): the
+///            state stays as it is; probes of the dead are taken back by whoever needs them.
 /// Errors     of make: breaker_errc, with a sentence. Of admit: a rejection with `retry_after`.
 ///
 ///     auto circuit = partywall::breaker::make({.failure_rate = 0.3}).value();
@@ -138,6 +139,10 @@ class basic_breaker {
         }
         return basic_breaker(std::move(*body), clock);
     }
+
+    /// Of a body that was made elsewhere. Internal.
+    explicit basic_breaker(std::unique_ptr<detail::breaker_body> body, Clock clock = {}) noexcept
+        : body_(std::move(body)), clock_(clock) {}
 
     /// May a call be made now?
     [[nodiscard]] result<ticket, breaker_rejection> admit() noexcept {
@@ -202,9 +207,6 @@ class basic_breaker {
     detail::breaker_record const& record() const noexcept { return body_->record(); }
 
   private:
-    basic_breaker(std::unique_ptr<detail::breaker_body> body, Clock clock) noexcept
-        : body_(std::move(body)), clock_(clock) {}
-
     /// Says `failure` unless something else was said before: when an exception goes by.
     struct failing {
         ticket& of;

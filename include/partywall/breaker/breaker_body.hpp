@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace partywall::inline v0::detail {
@@ -46,15 +47,19 @@ class breaker_events {
     bool delivering_ = false;
 };
 
-/// Whose permits a breaker's probes have, where its record is shared between processes.
+/// Whose permits a breaker's probes have, where its record is shared between processes; and what
+/// keeps the record's memory.
 struct breaker_identity {
     std::uint64_t ticket = 1;
     death_oracle oracle = {};
+    std::shared_ptr<void const> home = {};            ///< goes after everything else
+    std::optional<os::fork_mark> mark = std::nullopt; ///< of the participant's process
 };
 
 enum class record_use : std::uint8_t {
     own,    ///< memory of the breaker's own
     format, ///< memory of the caller's, which this breaker writes and others may read
+    fill,   ///< the same, formatted before
     join,   ///< the record of a breaker that several processes share, formatted before
 };
 
@@ -73,6 +78,7 @@ class breaker_body {
     std::uint64_t events_missed() const noexcept { return events_.missed(); }
 
   private:
+    std::shared_ptr<void const> home_;
     alignas(spacing_bytes) breaker_record own_ = {};
     alignas(spacing_bytes) breaker_constants rules_;
     breaker_record* record_;

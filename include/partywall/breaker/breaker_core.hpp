@@ -30,9 +30,11 @@
 #include <partywall/breaker/breaker_words.hpp>
 #include <partywall/breaker/call_window.hpp>
 #include <partywall/breaker/probes.hpp>
+#include <partywall/os/fork_mark.hpp>
 #include <partywall/segment/atomics.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -64,6 +66,10 @@ class breaker_core {
         : record_(&record), rules_(&rules), window_(record, rules, slots),
           probes_(record, rules, ticket), sink_(sink), oracle_(oracle) {}
 
+    /// The record is of a participant: a forked child of its process is refused and changes nothing.
+    void belong_to(os::fork_mark const& mark) noexcept { mark_ = mark; }
+    bool is_forked() const noexcept { return mark_ && mark_->is_child(); }
+
     /// Before anybody else sees the record: closed, nothing counted.
     static void format(breaker_record& record, breaker_constants const& rules,
                        std::uint64_t now_ns) noexcept {
@@ -77,6 +83,9 @@ class breaker_core {
     admission_slip admit(Now&& now) noexcept {
         // acquire: pairs with the release of who changed the state.
         state_word const w{Atomics::load(record_->state, std::memory_order_acquire)};
+        if (is_forked()) [[unlikely]] {
+            return {.why = rejection_reason::forked};
+        }
         if (w.state() == breaker_state::closed) [[likely]] {
             return through(w, admission_slip::kind::counted);
         }
@@ -91,11 +100,11 @@ class breaker_core {
     template <class Now>
     void complete(admission_slip const& slip, outcome what, std::uint64_t began_ns,
                   Now&& now) noexcept {
-        if (slip.how == admission_slip::kind::uncounted) {
+        if (slip.how == admission_slip::kind::uncounted || is_forked()) {
             return;
         }
         bool const is_probe = slip.how == admission_slip::kind::probe;
-        call_result r;
+        one_result r;
         r.generation = slip.generation;
         r.failed = what == outcome::failure || what == outcome::timeout;
         r.began_ns = slip.state_began_ns;
@@ -124,7 +133,11 @@ class breaker_core {
     }
 
     /// A call was admitted and never began, or its end is not known.
-    void release(admission_slip const& slip) noexcept { probes_.give_back(slip.held); }
+    void release(admission_slip const& slip) noexcept {
+        if (!is_forked()) {
+            probes_.give_back(slip.held);
+        }
+    }
 
     breaker_view view(std::uint64_t now_ns) const noexcept {
         // acquire: pairs with the release of who changed the state.
@@ -137,6 +150,9 @@ class breaker_core {
                                     std::uint64_t open_ms = 0) noexcept {
         if (static_cast<unsigned>(to) > static_cast<unsigned>(breaker_state::isolated)) {
             return move_errc::bad_state;
+        }
+        if (is_forked()) {
+            return move_errc::forked;
         }
         for (;;) {
             state_word const w = settled(now_ns);
@@ -165,7 +181,7 @@ class breaker_core {
 
     /// Closed in a new generation, so that nothing of before counts; also where it is closed.
     void reset(std::uint64_t now_ns) noexcept {
-        for (;;) {
+        while (!is_forked()) {
             state_word const w = settled(now_ns);
             if (change(
                     w,
@@ -179,7 +195,7 @@ class breaker_core {
     /// The callee of that incarnation is dead: nothing that it could answer is worth a call.
     /// Opens a closed or half-open breaker, unless a newer incarnation is known. 0: not known.
     void callee_died(std::uint64_t incarnation, std::uint64_t now_ns) noexcept {
-        for (;;) {
+        while (!is_forked()) {
             state_word const w = settled(now_ns);
             // relaxed: the state word decides; see callee_is_new().
             std::uint64_t const known =
@@ -201,20 +217,25 @@ class breaker_core {
     /// A callee of another incarnation took over: an open breaker probes it at once. Told again of
     /// the same one, nothing happens.
     void callee_is_new(std::uint64_t incarnation, std::uint64_t now_ns) noexcept {
+        if (is_forked()) {
+            return;
+        }
         // acquire, release: who finds the new incarnation here finds the state before it, too.
         std::uint64_t known = Atomics::load(record_->incarnation, std::memory_order_acquire);
-        do {
-            if (known == incarnation) {
-                return;
-            }
-        } while (!Atomics::compare_exchange(record_->incarnation, known, incarnation));
-        for (;;) {
+        while (known != incarnation &&
+               !Atomics::compare_exchange(record_->incarnation, known, incarnation)) {
+        }
+        // acquire: pairs with the release below: who finds it met finds the step taken. Who was
+        // killed in between owes it, and the next one who tells of this incarnation takes it.
+        std::uint64_t met = Atomics::load(record_->met, std::memory_order_acquire);
+        while (met != incarnation) {
             state_word const w = settled(now_ns);
             if (w.state() != breaker_state::open ||
                 change(w,
                        w.next(breaker_state::half_open, 0,
                               end_of(breaker_state::half_open, w, 0, now_ns)),
                        breaker_cause::callee_is_new, now_ns)) {
+                Atomics::compare_exchange(record_->met, met, incarnation);
                 return;
             }
         }
@@ -363,14 +384,14 @@ class breaker_core {
         return true;
     }
 
-    static call_result in_its_own_time(call_result r) noexcept {
+    static one_result in_its_own_time(one_result r) noexcept {
         r.began_ns = r.now_ns; // half-open has no window: one bucket, the first
         return r;
     }
 
     /// False: dropped.
     [[gnu::noinline]] bool complete_probe(state_word w, admission_slip const& slip, outcome what,
-                                          call_result const& r) noexcept {
+                                          one_result const& r) noexcept {
         // After its end it reads as open again (I2).
         bool in_time = w.generation() == slip.generation && r.now_ns < w.ns();
         if (what == outcome::ignored || what == outcome::cancelled) {
@@ -405,7 +426,7 @@ class breaker_core {
     }
 
     template <class Now>
-    void judge(state_word w, call_result const& r, Now&& now) noexcept {
+    void judge(state_word w, one_result const& r, Now&& now) noexcept {
         call_counts const c = window_.counts(r.generation, r.began_ns, r.now_ns);
         breaker_cause cause = breaker_cause::consecutive_failures;
         if (static_cast<window_kind>(rules_->window_kind) == window_kind::consecutive) {
@@ -457,6 +478,7 @@ class breaker_core {
     death_oracle oracle_;
     std::uint64_t asked_ns_ = 0;
     std::uint32_t told_ = 0;
+    std::optional<os::fork_mark> mark_;
 };
 
 template <class Atomics>
@@ -507,6 +529,7 @@ breaker_stats breaker_core<Atomics>::stats(std::uint64_t now_ns) const noexcept 
     s.rejected = s.rejected_total - (before < s.rejected_total ? before : s.rejected_total);
     s.stale_total = settled(record_->stale);
     s.opened_total = settled(record_->opened);
+    s.callee = settled(record_->incarnation);
     return s;
 }
 

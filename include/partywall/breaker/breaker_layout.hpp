@@ -7,6 +7,7 @@
 //        | breaker_constants: the rules; written before anybody else looks   |
 //    128 +-------------------------------------------------------------------+
 //        | state u64 | trip u64 | rejected_before u64 | incarnation u64      |
+//        | met u64                                                           |
 //    256 +-------------------------------------------------------------------+
 //        | buckets: 16 x u64             results, by the time they came      |
 //    384 +-------------------------------------------------------------------+
@@ -87,7 +88,8 @@ struct breaker_record {
     std::uint64_t trip;            ///< what the window held when it opened, as in `probes`
     std::uint64_t rejected_before; ///< `rejected` when the present state began
     std::uint64_t incarnation;     ///< the callee's, as far as known; 0: it is not
-    std::uint8_t reserved_1[96];
+    std::uint64_t met;             ///< the incarnation for which it went half-open, if it was open
+    std::uint8_t reserved_1[88];
 
     // Changes with every result.
     std::uint64_t buckets[breaker_buckets_max];
@@ -123,6 +125,29 @@ static_assert(offsetof(breaker_record, probes) == 640);
 static_assert(offsetof(breaker_record, permits) == 768);
 static_assert(offsetof(breaker_record, rejected) == 896);
 
+/// Who has a breaker of scope process, before its record in a segment `breaker.<ticket>.<number>`:
+///
+///      0 +--------------------------------------------------------------+
+///        | segment_header                                               |
+///    128 +--------------------------------------------------------------+
+///        | name_bytes u32 | reserved u32 | name, 200 bytes | reserved   |
+///    384 +--------------------------------------------------------------+
+///        | breaker_record                                               |
+///   1408 +--------------------------------------------------------------+
+///
+/// Mapped read-write by its owner alone, and constant but for the record. A record of scope host is
+/// the words of a shared record of the registry.
+struct breaker_segment {
+    segment_header header;
+    std::uint32_t name_bytes;
+    std::uint32_t reserved_0;
+    char name[name_bytes_max];
+    std::uint64_t reserved_1[6];
+    breaker_record record;
+};
+static_assert(offsetof(breaker_segment, name) == 136 && offsetof(breaker_segment, record) == 384);
+static_assert(sizeof(breaker_segment) == 1408 && std::is_trivially_copyable_v<breaker_segment>);
+
 inline constexpr std::uint64_t breaker_fingerprint =
     layout_fingerprint({breaker_layout_version,
                         sizeof(breaker_constants),
@@ -152,6 +177,7 @@ inline constexpr std::uint64_t breaker_fingerprint =
                         offsetof(breaker_record, trip),
                         offsetof(breaker_record, rejected_before),
                         offsetof(breaker_record, incarnation),
+                        offsetof(breaker_record, met),
                         offsetof(breaker_record, buckets),
                         offsetof(breaker_record, neutral),
                         offsetof(breaker_record, streak),
@@ -166,6 +192,8 @@ inline constexpr std::uint64_t breaker_fingerprint =
                         offsetof(breaker_record, permits),
                         offsetof(breaker_record, rejected),
                         offsetof(breaker_record, stale),
-                        offsetof(breaker_record, opened)});
+                        offsetof(breaker_record, opened),
+                        offsetof(breaker_segment, name),
+                        offsetof(breaker_segment, record)});
 
 } // namespace partywall::inline v0::detail

@@ -78,6 +78,12 @@ struct breaker_probing {
     }
 };
 
+/// Who uses a breaker.
+enum class breaker_scope : std::uint8_t {
+    process = 1, ///< this process; where it is in a domain, others may look at it
+    host = 2,    ///< all participants of a domain that give the same name, as one breaker
+};
+
 struct breaker_options {
     breaker_window window = breaker_window::rolling(std::chrono::seconds(10));
     /// Opens when at least this part of the window's calls failed; 0: failures are not judged.
@@ -105,6 +111,10 @@ struct breaker_options {
     /// A half-open breaker that has not decided by then opens again, so no lost probe and no hung
     /// one keeps it half-open for ever.
     std::chrono::nanoseconds half_open_max = std::chrono::seconds(4);
+
+    /// host: participant::breaker() only, and without a count window. All who share it have the same
+    /// rules; whoever comes second and differs is refused.
+    breaker_scope scope = breaker_scope::process;
 
     /// Told of every change of state; see breaker_event.hpp. Kept and called by this process only.
     std::vector<breaker_listener> listeners = {};
@@ -138,7 +148,15 @@ enum class breaker_errc : std::uint8_t {
     bad_probing,    ///< the rule for half-open cannot be fulfilled, or never ends
     no_memory,
     mismatch, ///< the shared record has other rules
-    not_here, ///< a record in shared memory cannot have a count window
+    not_here, ///< a shared record cannot have a count window; without a domain there is no scope host
+    bad_name,          ///< of participant::breaker(), as all that follow
+    too_many_breakers, ///< of scope host: records_max of a domain; else endpoints_max of a process
+    no_space,          ///< the domain's file system is full
+    permission,
+    incompatible, ///< another version of partywall shares it, with another layout
+    domain_gone,  ///< somebody removed the registry
+    forked,       ///< the participant is the parent process's
+    system,       ///< a system call failed; see os_error
 };
 
 /// Why an operator's move was refused.
@@ -146,8 +164,10 @@ enum class move_errc : std::uint8_t {
     not_from_closed = 1, ///< a closed breaker has nothing to probe for
     bad_state,           ///< no such state
     bad_duration,        ///< an open time must be 1 ms to 30 days
+    forked,              ///< the breaker's participant is that of the parent process
 };
 
+[[nodiscard]] PARTYWALL_API std::string_view to_string(breaker_scope s) noexcept;
 [[nodiscard]] PARTYWALL_API std::string_view to_string(breaker_errc e) noexcept;
 [[nodiscard]] PARTYWALL_API std::string_view to_string(move_errc e) noexcept;
 

@@ -8,6 +8,7 @@
 #include <partywall/result.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace partywall::inline v0::detail {
 
@@ -17,6 +18,10 @@ breaker_rules(breaker_options const& options);
 
 /// Whether two breakers may share a record: all rules but the seed are the same.
 PARTYWALL_API bool same_rules(breaker_constants const& a, breaker_constants const& b) noexcept;
+
+/// Where they differ, for people: "minimum_calls is 5 there and 10 here".
+PARTYWALL_API std::string difference_of(breaker_constants const& there,
+                                        breaker_constants const& here);
 
 /// Rules that stand in a record of somebody else's: whether they are such as breaker_rules()
 /// makes. What is read through others is not to be divided by or looped over before.

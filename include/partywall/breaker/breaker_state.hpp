@@ -34,6 +34,7 @@ enum class rejection_reason : std::uint8_t {
     probing,     ///< half-open, and all probes that it wants are under way
     forced_open, ///< an operator refuses calls
     isolated,    ///< the callee was taken out of service
+    forked,      ///< the breaker's participant is that of the parent process
 };
 
 [[nodiscard]] PARTYWALL_API std::string_view to_string(breaker_state s) noexcept;

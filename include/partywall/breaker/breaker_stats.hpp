@@ -36,6 +36,7 @@ struct breaker_stats {
     std::uint64_t rejected_total = 0;
     std::uint64_t stale_total = 0; ///< results of calls begun in an older state, dropped
     std::uint64_t opened_total = 0;
+    std::uint64_t callee = 0; ///< its incarnation, as far as the breaker was told; 0: it was not
     std::uint32_t minimum_calls = 0; ///< below it there is no rate, in the present state
 
     /// Of what is judged now; nothing below the minimum of calls. Open: of what tripped it.

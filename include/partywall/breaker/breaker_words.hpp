@@ -185,6 +185,9 @@ struct permit_word {
     static constexpr std::uint16_t generation(owner word) noexcept {
         return static_cast<std::uint16_t>(word.sequence() >> count_bits);
     }
+    static constexpr owner freed(owner word) noexcept {
+        return make(0, slot_phase::free, generation(word), word);
+    }
     static constexpr bool is_held(owner word, std::uint16_t in) noexcept {
         return word.phase() == slot_phase::ready && generation(word) == in;
     }

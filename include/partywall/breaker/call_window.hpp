@@ -25,7 +25,7 @@
 namespace partywall::inline v0::detail {
 
 /// One result, as it is counted.
-struct call_result {
+struct one_result {
     std::uint16_t generation = 0; ///< of the state in which the call began
     std::uint64_t began_ns = 0;   ///< when that state began
     std::uint64_t now_ns = 0;
@@ -48,13 +48,13 @@ class call_window {
         : record_(&record), rules_(&rules), slots_(slots) {}
 
     /// Counts a result. False: it came too late and was dropped.
-    bool add(call_result const& r) noexcept {
+    bool add(one_result const& r) noexcept {
         bool const counted =
             kind() == window_kind::count ? add_to_ring(r) : add_to_bucket(record_->buckets, r);
         return counted && add_to_streak(r);
     }
 
-    void add_neutral(call_result const& r, bool cancelled) noexcept {
+    void add_neutral(one_result const& r, bool cancelled) noexcept {
         std::uint64_t const unit =
             cancelled ? neutral_word::one_cancelled : neutral_word::one_ignored;
         place const at = place_of(r.began_ns, r.now_ns);
@@ -115,7 +115,7 @@ class call_window {
     }
 
     /// Adds to the streak of a half-open breaker, whose results are counted elsewhere.
-    bool add_to_streak(call_result const& r) noexcept {
+    bool add_to_streak(one_result const& r) noexcept {
         // acquire: pairs with the release of who wrote a newer generation here (I1).
         std::uint64_t old = Atomics::load(record_->streak, std::memory_order_acquire);
         for (;;) {
@@ -198,7 +198,7 @@ class call_window {
 
     /// I1, and the same for laps: who was held up since it read the clock finds a newer lap. Only
     /// two laps count as newer: more would be taken from those that come after a long rest.
-    bool is_late(call_result const& r, bucket_tag mine, std::uint64_t word) const noexcept {
+    bool is_late(one_result const& r, bucket_tag mine, std::uint64_t word) const noexcept {
         bucket_tag const there = bucket_tag::of(word);
         if (bucket_tag::generation_field::of(there.bits) !=
             bucket_tag::generation_field::of(mine.bits)) {
@@ -210,7 +210,7 @@ class call_window {
     }
 
     bool add_to_bucket(std::uint64_t (&buckets)[breaker_buckets_max],
-                       call_result const& r) noexcept {
+                       one_result const& r) noexcept {
         place const at = place_of(r.began_ns, r.now_ns);
         bucket_tag const tag = bucket_tag::make(r.generation, at.lap);
         std::uint64_t& word = buckets[at.index];
@@ -283,7 +283,7 @@ class call_window {
         return {less(c.calls), less(c.failures), less(c.slow)};
     }
 
-    bool add_to_ring(call_result const& r) noexcept {
+    bool add_to_ring(one_result const& r) noexcept {
         std::uint64_t const position =
             Atomics::fetch_add(record_->ring_next, std::uint64_t{1}, relaxed);
         std::uint32_t& slot = slots_[position % rules_->window_calls];
@@ -302,7 +302,7 @@ class call_window {
         return add_to_totals(r, replaces ? old : 0);
     }
 
-    bool add_to_totals(call_result const& r, std::uint32_t out) noexcept {
+    bool add_to_totals(one_result const& r, std::uint32_t out) noexcept {
         // acquire: pairs with the release of who wrote a newer generation here (I1).
         std::uint64_t old = Atomics::load(record_->ring_totals, std::memory_order_acquire);
         for (;;) {

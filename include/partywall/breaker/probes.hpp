@@ -92,7 +92,8 @@ class probes {
     void give_back(permit const& p) noexcept {
         if (p.index < breaker_permits_max) {
             std::uint64_t seen = p.word.word;
-            Atomics::compare_exchange(record_->permits[p.index], seen, freed(p.word).word);
+            Atomics::compare_exchange(record_->permits[p.index], seen,
+                                      permit_word::freed(p.word).word);
         }
     }
 
@@ -147,10 +148,6 @@ class probes {
     }
 
   private:
-    static owner freed(owner word) noexcept {
-        return permit_word::make(0, slot_phase::free, permit_word::generation(word), word);
-    }
-
     bool is_current(std::uint16_t generation) const noexcept {
         // acquire: a state that is seen here comes with what was stored before it.
         return state_word{Atomics::load(record_->state, std::memory_order_acquire)}.generation() ==
@@ -184,7 +181,8 @@ class probes {
             if (permit_word::is_held(there, generation) && there.ticket() != ticket_ &&
                 oracle.is_dead(there.ticket())) {
                 // Lost only to somebody who took it back too.
-                Atomics::compare_exchange(record_->permits[i], there.word, freed(there).word);
+                Atomics::compare_exchange(record_->permits[i], there.word,
+                                          permit_word::freed(there).word);
                 any = true;
             }
         }

@@ -31,6 +31,7 @@ enum class segment_kind : std::uint32_t {
     ring = 3,
     readers = 4,
     lanes = 5,
+    circuit_breaker = 16,
     wake = 64 ///< no segment, and in no header: a named pipe (wait/wake_pipe.hpp)
 };
 
