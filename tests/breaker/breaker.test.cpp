@@ -419,5 +419,35 @@ TEST(RealBreaker, UsesTheMonotonicClock) {
     EXPECT_LE(refused.error().retry_after, 1h + 1ms);
 }
 
+/// An error of a bulkhead, say, around which the breaker stands.
+enum class local_error : std::uint8_t { refused, failed };
+
+} // namespace
+} // namespace partywall::test
+
+template <>
+struct partywall::is_error_enum<partywall::test::local_error> : std::true_type {};
+template <>
+struct partywall::error_traits<partywall::test::local_error> {
+    static call_facts facts(partywall::test::local_error e) noexcept {
+        return {.what = outcome::failure,
+                .refused_here = e == partywall::test::local_error::refused};
+    }
+};
+
+namespace partywall::test {
+namespace {
+
+TEST(Breaker, NeverRecordsWhatWasRefusedOnThisSide) {
+    auto circuit = breaker::make({.window = breaker_window::consecutive(1)}).value();
+    using answer = result<int, local_error>;
+    (void)circuit.run([] { return answer(local_error::refused); });
+    circuit.admit().value().record(answer(local_error::refused));
+    EXPECT_EQ(circuit.stats().total.calls, 0U);
+    EXPECT_EQ(circuit.state(), breaker_state::closed);
+    (void)circuit.run([] { return answer(local_error::failed); });
+    EXPECT_EQ(circuit.state(), breaker_state::open);
+}
+
 } // namespace
 } // namespace partywall::test

@@ -58,10 +58,12 @@ class [[nodiscard]] basic_ticket {
         }
     }
 
-    /// What `result` amounts to, as `classify(result)` or else outcome_traits say.
+    /// What `result` amounts to, as `classify(result)` or else outcome_traits say. What was refused
+    /// on this side is no outcome: the callee was not asked.
     template <class R>
     void record(R const& result) noexcept {
-        end(outcome_traits<R>::facts(result).what);
+        call_facts const facts = outcome_traits<R>::facts(result);
+        facts.refused_here ? give_back() : end(facts.what);
     }
     template <class R, class Classify>
     void record(R const& result, Classify&& classify) {
@@ -159,17 +161,12 @@ class basic_breaker {
     template <class F>
     [[nodiscard]] auto run(F&& f) {
         using R = std::invoke_result_t<F>;
-        if constexpr (std::is_void_v<R>) {
-            return run_as<R>(std::forward<F>(f), nullptr);
-        } else {
-            return run_as<R>(std::forward<F>(f),
-                             [](R const& r) { return outcome_traits<R>::facts(r).what; });
-        }
+        return run_as<R>(std::forward<F>(f), [](ticket& t, auto const& r) { t.record(r); });
     }
     template <class F, class Classify>
     [[nodiscard]] auto run(F&& f, Classify&& classify) {
-        return run_as<std::invoke_result_t<F>>(std::forward<F>(f),
-                                               std::forward<Classify>(classify));
+        return run_as<std::invoke_result_t<F>>(
+            std::forward<F>(f), [&classify](ticket& t, auto const& r) { t.record(r, classify); });
     }
 
     /// What it is now: a function of what was stored and of the time. Reading changes nothing.
@@ -213,8 +210,8 @@ class basic_breaker {
         ~failing() { of.failure(); }
     };
 
-    template <class R, class F, class Classify>
-    result<R, breaker_rejection> run_as(F&& f, [[maybe_unused]] Classify&& classify) {
+    template <class R, class F, class Record>
+    result<R, breaker_rejection> run_as(F&& f, [[maybe_unused]] Record const& record) {
         auto admitted = admit();
         if (!admitted) {
             return admitted.error();
@@ -226,7 +223,7 @@ class basic_breaker {
             return {};
         } else {
             R r = std::invoke(std::forward<F>(f));
-            admitted->end(std::invoke(std::forward<Classify>(classify), std::as_const(r)));
+            record(*admitted, std::as_const(r));
             return r;
         }
     }
