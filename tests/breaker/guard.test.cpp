@@ -270,5 +270,22 @@ TEST(RealGuard, SleepsBetweenAttempts) {
     EXPECT_EQ(calls, 3U);
 }
 
+TEST_F(Guard, StandsAroundABreakerThatWasMadeElsewhere) {
+    breaker_options rules;
+    rules.window = breaker_window::consecutive(1);
+    auto circuit = basic_breaker<fake_clock>::make(rules, fake_clock(now_)).value();
+    auto careful =
+        basic_guard<fake_clock>::around(std::move(circuit), {}, fake_clock(now_)).value();
+    (void)careful.call([](attempt const&) { return failed(executed::maybe); });
+    EXPECT_EQ(careful.circuit()->state(), breaker_state::open);
+    EXPECT_EQ(careful.call([](attempt const&) { return answer(1); }).error().refused,
+              refusal_reason::circuit_open);
+    guard_options bad;
+    bad.deadline = 0ns;
+    auto other = basic_breaker<fake_clock>::make(rules, fake_clock(now_)).value();
+    EXPECT_EQ(basic_guard<fake_clock>::around(std::move(other), bad, fake_clock(now_)).error().code,
+              guard_errc::bad_deadline);
+}
+
 } // namespace
 } // namespace partywall::test

@@ -63,11 +63,15 @@ class basic_guard {
             }
             circuit.emplace(std::move(*made));
         }
-        std::unique_ptr<parts> all(new (std::nothrow) parts(options, std::move(circuit), clock));
-        if (!all) {
-            return failure<guard_errc>{guard_errc::no_memory, 0, {}};
+        return made(options, std::move(circuit), clock);
+    }
+    /// Around a breaker that was made elsewhere, of a domain say; options.breaker is not looked at.
+    [[nodiscard]] static result<basic_guard, failure<guard_errc>>
+    around(basic_breaker<Clock> circuit, guard_options const& options = {}, Clock clock = {}) {
+        if (auto checked = detail::check_guard(options); !checked) {
+            return checked.error();
         }
-        return basic_guard(std::move(all));
+        return made(options, std::move(circuit), clock);
     }
 
     /// Calls `f(attempt const&)`, which returns a result<T, E>, as often as it takes and may be.
@@ -207,6 +211,15 @@ class basic_guard {
     R in_time(F& f, attempt const& a) {
         return all_->clock.now_ns() < a.deadline_ns ? R(std::invoke(f, a))
                                                     : refuse<R>(refusal_reason::deadline);
+    }
+
+    static result<basic_guard, failure<guard_errc>>
+    made(guard_options const& options, std::optional<basic_breaker<Clock>> circuit, Clock clock) {
+        std::unique_ptr<parts> all(new (std::nothrow) parts(options, std::move(circuit), clock));
+        if (!all) {
+            return failure<guard_errc>{guard_errc::no_memory, 0, {}};
+        }
+        return basic_guard(std::move(all));
     }
 
     std::unique_ptr<parts> all_;
