@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "domain_report.hpp"
 
+#include <partywall/breaker/clock.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -38,10 +40,29 @@ std::optional<Report> read_endpoint(registry_view const& view, entry_info const&
     return one;
 }
 
+std::vector<breaker_report> breakers_of(registry_view const& view) {
+    std::uint64_t const now = monotonic_clock{}.now_ns();
+    std::vector<breaker_report> all;
+    for (breaker_info& info : read_breakers(view)) {
+        breaker_report one;
+        for (std::uint64_t const ticket : info.participants) {
+            one.alive.push_back(!view.proven_dead(ticket));
+        }
+        if (info.stats && info.stats->until_ns > now) {
+            one.left_ms = (info.stats->until_ns - now) / 1'000'000;
+        }
+        one.info = std::move(info);
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
 } // namespace
 
 bool domain_report::healthy() const {
-    return std::all_of(receivers.begin(), receivers.end(),
+    return std::all_of(breakers.begin(), breakers.end(),
+                       [](breaker_report const& b) { return b.is_good(); }) &&
+           std::all_of(receivers.begin(), receivers.end(),
                        [](receiver_report const& r) { return r.stats.has_value(); }) &&
            std::all_of(topics.begin(), topics.end(), [](topic_report const& t) {
                return std::all_of(t.publishers.begin(), t.publishers.end(),
@@ -83,6 +104,7 @@ domain_report read_domain(registry_view const& view) {
     }
     std::sort(report.receivers.begin(), report.receivers.end(),
               [](auto const& a, auto const& b) { return a.entry.name < b.entry.name; });
+    report.breakers = breakers_of(view);
     report.files = read_files(view.dir());
     for (file_report const& f : report.files) {
         report.bytes_total += f.bytes;

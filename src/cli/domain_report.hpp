@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 
+#include <partywall/breaker/domain_breaker.hpp>
 #include <partywall/oneway/inbox_stats.hpp>
 #include <partywall/topic/topic_stats.hpp>
 
@@ -33,6 +34,14 @@ struct receiver_report {
     std::string problem;
 };
 
+struct breaker_report {
+    breaker_info info;
+    std::vector<bool> alive;              ///< of each participant
+    std::optional<std::uint64_t> left_ms; ///< open, half-open: until that ends
+
+    bool is_good() const { return info.stats.has_value(); }
+};
+
 struct topic_report {
     std::string name;
     std::vector<publisher_report> publishers;
@@ -51,6 +60,7 @@ struct domain_report {
     std::vector<participant_info> participants; ///< by ticket
     std::vector<topic_report> topics;           ///< by name
     std::vector<receiver_report> receivers;     ///< by name
+    std::vector<breaker_report> breakers;       ///< by name
     std::vector<file_report> files;             ///< by name
     std::uint64_t bytes_total = 0;
 

@@ -38,6 +38,11 @@ int run_list(list_options const& o, common_options const& common) {
             say(printable(r.problem));
         }
     }
+    for (breaker_report const& b : report.breakers) {
+        if (!b.is_good()) {
+            say(printable(b.info.problem));
+        }
+    }
     return report.healthy() ? exit_ok : exit_unhealthy;
 }
 
@@ -45,8 +50,8 @@ int run_list(list_options const& o, common_options const& common) {
 
 command make_list(CLI::App& parent, common_options const& common) {
     auto o = std::make_shared<list_options>();
-    CLI::App& app =
-        *parent.add_subcommand("list", "Show participants, topics, counters and files of a domain");
+    CLI::App& app = *parent.add_subcommand(
+        "list", "Show participants, topics, breakers, counters and files of a domain");
     CLI::Option* const json =
         app.add_flag("--json", o->json, "One JSON object, with a version of its schema");
     app.add_flag("--plain", o->plain, "One record per line, fields separated by tabs")

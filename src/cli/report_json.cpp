@@ -161,6 +161,45 @@ json::object receiver_of(receiver_report const& r) {
     return o;
 }
 
+json::object counts_of(breaker_stats::counts const& c) {
+    return {{"calls", c.calls},
+            {"failures", c.failures},
+            {"slow", c.slow},
+            {"ignored", c.ignored},
+            {"cancelled", c.cancelled}};
+}
+
+json::object breaker_of(breaker_report const& b) {
+    json::array users;
+    for (std::size_t i = 0; i < b.alive.size(); ++i) {
+        users.push_back(
+            json::object{{"participant", b.info.participants[i]}, {"alive", bool(b.alive[i])}});
+    }
+    json::object o{{"name", b.info.name},
+                   {"scope", to_string(b.info.scope)},
+                   {"participants", std::move(users)},
+                   {"problem", b.is_good() ? json::value() : json::value(b.info.problem)},
+                   {"state", nullptr},
+                   {"counters", nullptr}};
+    if (b.info.stats) {
+        breaker_stats const& s = *b.info.stats;
+        o["state"] = to_string(s.state);
+        o["generation"] = s.generation;
+        o["step"] = s.step;
+        o["left_ms"] = b.left_ms ? json::value(*b.left_ms) : json::value();
+        o["callee"] = std::to_string(s.callee);
+        o["probes_flying"] = s.probes_flying;
+        o["window"] = counts_of(s.window);
+        o["opened_by"] = counts_of(s.tripped_by);
+        o["counters"] = counts_of(s.total);
+        json::object& counters = o["counters"].as_object();
+        counters["rejected"] = s.rejected_total;
+        counters["stale"] = s.stale_total;
+        counters["opened"] = s.opened_total;
+    }
+    return o;
+}
+
 template <class Items, class Convert>
 json::array array_of(Items const& items, Convert convert) {
     json::array all;
@@ -197,6 +236,7 @@ std::string report_as_json(domain_report const& report) {
                                     {"subscriptions", array_of(t.subscriptions, subscription_of)}};
                             })},
         {"receivers", array_of(report.receivers, receiver_of)},
+        {"breakers", array_of(report.breakers, breaker_of)},
         {"files", array_of(report.files,
                            [](file_report const& f) {
                                return json::object{{"name", any_bytes(f.name)}, {"bytes", f.bytes}};

@@ -82,6 +82,42 @@ void show(sink out, receiver_report const& r) {
     }
 }
 
+/// "3 (dead), 4"
+std::string users_of(breaker_report const& b) {
+    std::string text;
+    for (std::size_t i = 0; i < b.alive.size(); ++i) {
+        text += (text.empty() ? "" : ", ") + std::to_string(b.info.participants[i]) +
+                (b.alive[i] ? "" : " (dead)");
+    }
+    return text.empty() ? "nobody" : text;
+}
+
+void show(sink out, breaker_report const& b) {
+    fmt::format_to(out, "{}\n  scope {}, of {}", printable(b.info.name), to_string(b.info.scope),
+                   users_of(b));
+    if (!b.info.stats) {
+        fmt::format_to(out, "\n    PROBLEM: {}\n", printable(b.info.problem));
+        return;
+    }
+    breaker_stats const& s = *b.info.stats;
+    fmt::format_to(out, ": {}", to_string(s.state));
+    if (b.left_ms) {
+        fmt::format_to(out, " for {}", show_duration(std::chrono::milliseconds(*b.left_ms)));
+    }
+    fmt::format_to(
+        out,
+        ", generation {}, opened {} times, callee {}\n"
+        "    calls {}, failed {}, slow {}, ignored {}, cancelled {}, rejected {}, stale {}\n",
+        s.generation, s.opened_total, s.callee, s.total.calls, s.total.failures, s.total.slow,
+        s.total.ignored, s.total.cancelled, s.rejected_total, s.stale_total);
+    breaker_stats::counts const& w = s.state == breaker_state::open ? s.tripped_by : s.window;
+    fmt::format_to(out, "    {}: calls {}, failed {}, slow {}\n",
+                   s.state == breaker_state::open        ? "opened by"
+                   : s.state == breaker_state::half_open ? "probes"
+                                                         : "window",
+                   w.calls, w.failures, w.slow);
+}
+
 } // namespace
 
 std::string report_as_text(domain_report const& report) {
@@ -107,6 +143,10 @@ std::string report_as_text(domain_report const& report) {
     fmt::format_to(out, "\nreceivers: {}\n", report.receivers.size());
     for (receiver_report const& r : report.receivers) {
         show(out, r);
+    }
+    fmt::format_to(out, "\nbreakers: {}\n", report.breakers.size());
+    for (breaker_report const& b : report.breakers) {
+        show(out, b);
     }
     fmt::format_to(out, "\nfiles: {}, {} bytes\n", report.files.size(), report.bytes_total);
     for (file_report const& f : report.files) {
@@ -157,6 +197,14 @@ std::string report_as_plain(domain_report const& report) {
                            e.owner_ticket, one.ticket, policy_name(one.overflow), one.received,
                            one.missed, one.rejected, one.blocked_count, one.blocked_ns);
         }
+    }
+    for (breaker_report const& b : report.breakers) {
+        breaker_stats const s = b.info.stats.value_or(breaker_stats{});
+        fmt::format_to(out, "breaker\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                       printable(b.info.name), to_string(b.info.scope), users_of(b),
+                       b.is_good() ? to_string(s.state) : "broken", s.generation, s.total.calls,
+                       s.total.failures, s.total.slow, s.rejected_total, s.opened_total,
+                       s.stale_total, s.callee);
     }
     for (file_report const& f : report.files) {
         fmt::format_to(out, "file\t{}\t{}\n", printable(f.name), f.bytes);

@@ -3,6 +3,7 @@
 #include "command.hpp"
 #include "file_io.hpp"
 
+#include <partywall/breaker/breaker_layout.hpp>
 #include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/registry/life_layout.hpp>
 #include <partywall/registry/registry_layout.hpp>
@@ -29,6 +30,7 @@ constexpr std::array layouts = {
     layout{"life", detail::life_layout_version, detail::life_layout_fingerprint},
     layout{"ring", detail::ring_layout_version, detail::ring_fingerprint},
     layout{"readers", detail::readers_layout_version, detail::readers_fingerprint},
+    layout{"breaker", detail::breaker_layout_version, detail::breaker_fingerprint},
     layout{"lanes", detail::lanes_layout_version, detail::lanes_fingerprint},
 };
 

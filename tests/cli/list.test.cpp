@@ -138,6 +138,72 @@ TEST_F(List, ShowsEverythingWithItsCounters) {
     sub.resume();
 }
 
+TEST_F(List, ShowsEveryBreakerWithStateCountersGenerationAndOwner) {
+    auto const me = join("tester", where()).value();
+    auto const other = join("other", where()).value();
+    breaker_options rules;
+    rules.window = breaker_window::consecutive(2);
+    rules.open_for = rules.open_for_max = std::chrono::hours(1);
+    rules.open_jitter = 0;
+    auto mine = me.breaker("a/mine", rules).value();
+    rules.scope = breaker_scope::host;
+    auto const shared = me.breaker("b/shared", rules).value();
+    auto const same = other.breaker("b/shared", rules).value();
+    mine.callee_is_new(42);
+    mine.admit().value().failure();
+    mine.admit().value().timeout();
+    EXPECT_FALSE(mine.admit());
+
+    json::object const all = parsed();
+    ASSERT_EQ(all.at("breakers").as_array().size(), 2U);
+    json::value const& a = all.at("breakers").at(0);
+    EXPECT_EQ(a.at("name"), "a/mine");
+    EXPECT_EQ(a.at("scope"), "process");
+    EXPECT_EQ(a.at("problem"), json::value(nullptr));
+    EXPECT_EQ(a.at("state"), "open");
+    EXPECT_EQ(number(a.at("generation")), 1U);
+    EXPECT_GT(number(a.at("left_ms")), 3'000'000U);
+    EXPECT_EQ(a.at("callee"), "42");
+    EXPECT_EQ(number(a.at("counters").at("calls")), 2U);
+    EXPECT_EQ(number(a.at("counters").at("failures")), 2U);
+    EXPECT_EQ(number(a.at("counters").at("slow")), 1U);
+    EXPECT_EQ(number(a.at("counters").at("rejected")), 1U);
+    EXPECT_EQ(number(a.at("counters").at("opened")), 1U);
+    ASSERT_EQ(a.at("participants").as_array().size(), 1U);
+    EXPECT_EQ(number(a.at("participants").at(0).at("participant")), me.ticket());
+    EXPECT_EQ(a.at("participants").at(0).at("alive"), true);
+    json::value const& b = all.at("breakers").at(1);
+    EXPECT_EQ(b.at("scope"), "host");
+    EXPECT_EQ(b.at("state"), "closed");
+    EXPECT_EQ(b.at("left_ms"), json::value(nullptr));
+    EXPECT_EQ(b.at("participants").as_array().size(), 2U);
+
+    finished const text = partywall({"list"});
+    EXPECT_EQ(text.status, exited(0));
+    for (char const* const part :
+         {"breakers: 2", "a/mine\n  scope process, of 1: open for ", "generation 1, opened 1 times",
+          "calls 2, failed 2, slow 1, ignored 0, cancelled 0, rejected 1, stale 0",
+          "b/shared\n  scope host, of 1, 2: closed"}) {
+        EXPECT_THAT(text.out, has(part));
+    }
+    finished const plain = partywall({"list", "--plain"});
+    EXPECT_THAT(plain.out, has("\nbreaker\ta/mine\tprocess\t1\topen\t1\t2\t2\t1\t1\t1\t0\t42\n"));
+}
+
+TEST_F(List, SaysWhichBreakerCannotBeRead) {
+    auto const me = join("tester", where()).value();
+    auto const mine = me.breaker("mine").value();
+    int const file = ::open((root() + "/default/breaker.1.1").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(file, 0);
+    std::uint32_t const absurd = 999; // kind of window
+    ASSERT_EQ(::pwrite(file, &absurd, sizeof absurd, 384), 4);
+    ::close(file);
+    finished const list = partywall({"list", "--json"});
+    EXPECT_EQ(list.status, exited(4));
+    EXPECT_THAT(list.err, has("breaker.1.1 is no breaker that partywall wrote"));
+    EXPECT_EQ(json::parse(list.out).at("healthy"), false);
+}
+
 TEST_F(List, CountsWhatALossyReaderMissed) {
     auto const me = join("tester", where()).value();
     publisher_options options;
