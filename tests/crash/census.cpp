@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "census.hpp"
 
+#include <partywall/breaker/breaker_layout.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <span>
@@ -42,6 +44,15 @@ census::census(scratch_root const& root, observer const& seen_by,
     };
     count("participant slot", seen_by.registry().participants);
     count("entry slot", seen_by.registry().entries);
+    count("record slot", seen_by.registry().records);
+    for (detail::record_slot const& slot : seen_by.registry().records) {
+        auto const& record = reinterpret_cast<detail::breaker_record const&>(slot.words);
+        for (std::uint64_t const& permit : record.permits) {
+            if (owner const held = owner_word<>::load(permit); !held.is_free()) {
+                lines_.push_back("permit of " + name_of(held.ticket(), names));
+            }
+        }
+    }
     auto const count_pins = [&](std::string const& where, detail::reader_slot const& slot) {
         for (std::uint64_t const pin : slot.pins) {
             if (pin != 0) {
@@ -110,6 +121,7 @@ std::map<std::string, owner> observer::owner_words() const {
     };
     add("registry", &registry(), registry().participants);
     add("registry", &registry(), registry().entries);
+    add("registry", &registry(), registry().records);
     for (entry_info const& one : me_->publishers()) {
         tampered_topic const topic(*me_, one);
         add(file_name({segment_kind::readers, one.owner_ticket, one.number}), &topic.readers(),

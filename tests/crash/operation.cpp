@@ -71,9 +71,10 @@ bool victim::took(sample<parcel> const& s) {
 std::vector<operation> const& operations() {
     static std::vector<operation> const all = [] {
         std::vector<operation> list;
-        for (auto* const make : {&lifecycle_operations, &send_operations, &receive_operations,
-                                 &recovery_operations, &whole_lives, &inbox_operations,
-                                 &post_operations, &letter_operations, &waiting_operations}) {
+        for (auto* const make :
+             {&lifecycle_operations, &send_operations, &receive_operations, &recovery_operations,
+              &whole_lives, &inbox_operations, &post_operations, &letter_operations,
+              &waiting_operations, &breaker_operations}) {
             auto more = (*make)();
             std::move(more.begin(), more.end(), std::back_inserter(list));
         }

@@ -127,5 +127,6 @@ std::vector<operation> inbox_operations();
 std::vector<operation> post_operations();
 std::vector<operation> waiting_operations();
 std::vector<operation> letter_operations();
+std::vector<operation> breaker_operations();
 
 } // namespace partywall::test
