@@ -13,8 +13,11 @@
 #include <filesystem>
 #include <fmt/core.h>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -31,7 +34,7 @@ struct command_line {
     int repetitions = 0;
     std::vector<std::string> only;
     std::vector<int> cpus;
-    std::string json_file, svg_folder, markdown_file, commit;
+    std::string json_file, svg_folder, markdown_file, page, from, commit;
     std::string scratch = "/dev/shm";
     sort_key sort = sort_key::p50;
     bool list = false;
@@ -76,6 +79,9 @@ void define(CLI::App& app, command_line& line) {
     app.add_option("--json", line.json_file, "write rows and environment to this file");
     app.add_option("--svg", line.svg_folder, "draw pictures into this folder, with gnuplot");
     app.add_option("--markdown", line.markdown_file, "write the tables to this file as well");
+    app.add_option("--page", line.page,
+                   "write environment and targets into this page, between its marks");
+    app.add_option("--from", line.from, "measure nothing: report what this JSON file has");
     app.add_option("--sort", line.sort, "rows of a table by this percentile of theirs")
         ->transform(
             CLI::CheckedTransformer(std::map<std::string, sort_key>{{"p50", sort_key::p50},
@@ -121,6 +127,29 @@ void write(std::string const& file, std::string const& text) {
     }
 }
 
+std::string read(std::string const& file) {
+    std::ifstream in(file, std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!in) {
+        throw std::runtime_error("cannot read " + file);
+    }
+    return text;
+}
+
+/// Replaces what stands between the marks of a page.
+void write_between_marks(std::string const& file, std::string const& text) {
+    constexpr std::string_view begins = "<!-- results -->\n";
+    constexpr std::string_view ends = "<!-- end of results -->";
+    std::string page = read(file);
+    auto const from = page.find(begins);
+    auto const to = page.find(ends);
+    if (from == std::string::npos || to == std::string::npos || to < from) {
+        throw std::runtime_error(file + " has no marks for results");
+    }
+    auto const first = from + begins.size();
+    write(file, page.replace(first, to - first, "\n" + text + "\n"));
+}
+
 std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
 std::vector<int> choose_cpus(command_line const& line) {
@@ -145,6 +174,29 @@ std::vector<int> choose_cpus(command_line const& line) {
     return cpus;
 }
 
+/// In every form that was asked for.
+void tell(command_line const& line, environment const& e, std::vector<row> const& rows) {
+    std::string const tables = markdown(e, rows, line.sort);
+    fmt::print("\n{}", tables);
+    if (!line.markdown_file.empty()) {
+        write(line.markdown_file,
+              "# Results of a run\n\nWritten by partywall-bench; docs/performance.md says how they "
+              "were made.\n\n" +
+                  tables);
+    }
+    if (!line.page.empty()) {
+        write_between_marks(line.page, markdown_summary(e, rows));
+    }
+    if (!line.json_file.empty()) {
+        write(line.json_file, json(e, rows));
+    }
+    if (!line.svg_folder.empty()) {
+        if (std::string const problem = draw(line.svg_folder, e, rows); !problem.empty()) {
+            fmt::print("{}\n", problem);
+        }
+    }
+}
+
 int measure(command_line const& line, runner& with) {
     name_the_missing();
     plan const what = make_plan(line.what);
@@ -164,19 +216,7 @@ int measure(command_line const& line, runner& with) {
     });
     e.load_after = load_now();
     e.repeated = with.repeated();
-    std::string const tables = markdown(e, found.rows, line.sort);
-    fmt::print("\n{}", tables);
-    if (!line.markdown_file.empty()) {
-        write(line.markdown_file, tables);
-    }
-    if (!line.json_file.empty()) {
-        write(line.json_file, json(e, found.rows));
-    }
-    if (!line.svg_folder.empty()) {
-        if (std::string const problem = draw(line.svg_folder, e, found.rows); !problem.empty()) {
-            fmt::print("{}\n", problem);
-        }
-    }
+    tell(line, e, found.rows);
     for (std::string const& note : found.notes) {
         fmt::print("not measured: {}\n", note);
     }
@@ -196,7 +236,7 @@ int run(command_line& line) {
     }
     for (std::string const& name : line.only) {
         auto const f = figure_of(name);
-        if (!f) {
+        if (!f || static_cast<std::size_t>(*f) >= figure_count) {
             fmt::print(stderr, "partywall-bench: there is no figure '{}'; see --list\n", name);
             return exit_usage;
         }
@@ -214,6 +254,11 @@ int run(command_line& line) {
     if (line.list) {
         list();
         name_the_missing();
+        return 0;
+    }
+    if (!line.from.empty()) {
+        report const kept = read_json(read(line.from));
+        tell(line, kept.e, kept.rows);
         return 0;
     }
     auto const cpus = choose_cpus(line);

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "environment.hpp"
 
-#include <partywall/os/clock.hpp>
-
-#include "row.hpp"
+#include "limits.hpp"
 
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 #include <fstream>
-#include <memory>
 #include <sys/utsname.h>
 #include <vector>
 
@@ -44,19 +40,13 @@ std::string compiler() {
 #endif
 }
 
-double memcpy_rate() {
-    constexpr std::size_t bytes = std::size_t{64} << 20;
-    std::vector<std::byte> from(bytes, std::byte{1});
-    std::vector<std::byte> to(bytes);
-    std::vector<double> rates;
+double memcpy_rate(runner& with) {
+    limit_log log(with);
+    std::vector<double> times;
     for (int i = 0; i < 5; ++i) {
-        std::uint64_t const start = os::monotonic_ns();
-        std::memcpy(to.data(), from.data(), bytes);
-        from[0] = to[bytes - 1]; // so that it cannot be left out
-        rates.push_back(static_cast<double>(bytes) * 1e9 /
-                        static_cast<double>(os::monotonic_ns() - start));
+        times.push_back(log.copy_ns());
     }
-    return median(std::move(rates));
+    return static_cast<double>(limit_log::copy_bytes) * 1e9 / median(std::move(times));
 }
 
 } // namespace
@@ -89,7 +79,7 @@ environment look_around(runner& with, std::string commit) {
     e.clock_monotonic_ns = with.monotonic_cost();
     e.one_line_ns = with.bare_lines(1);
     e.two_lines_ns = with.bare_lines(2);
-    e.memcpy_bytes_per_second = memcpy_rate();
+    e.memcpy_bytes_per_second = memcpy_rate(with);
     return e;
 }
 

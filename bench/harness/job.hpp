@@ -23,8 +23,9 @@ enum class figure : std::uint32_t {
     wake_up,
     breaker_admit,
     breaker_reject,
+    limit, ///< rows of the machine that belong to no other figure; nobody asks for it
 };
-inline constexpr std::size_t figure_count = 13;
+inline constexpr std::size_t figure_count = 13; ///< that can be asked for
 
 /// How receivers wait, and senders for room.
 enum class wait : std::uint32_t { spin, spin_then_park, park, fd };
@@ -33,6 +34,7 @@ inline constexpr std::size_t wait_count = 4;
 std::string_view to_string(figure f) noexcept;
 std::string_view to_string(wait w) noexcept;
 std::optional<figure> figure_of(std::string_view name) noexcept;
+std::optional<wait> wait_of(std::string_view name) noexcept;
 
 /// Whether more is better.
 constexpr bool is_rate(figure f) noexcept {
@@ -42,6 +44,10 @@ constexpr bool is_rate(figure f) noexcept {
 constexpr bool is_round_trip(figure f) noexcept {
     return f == figure::round_trip || f == figure::call || f == figure::large_round_trip ||
            f == figure::large_round_trip_touched;
+}
+/// What one process does alone.
+constexpr bool is_breaker_figure(figure f) noexcept {
+    return f == figure::breaker_admit || f == figure::breaker_reject;
 }
 
 /// One thing to be measured, for any subject. Lies in memory that processes share.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "report.hpp"
+#include "targets.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -133,11 +134,31 @@ void table(std::string& out, std::vector<row const*> const& rows) {
     }
 }
 
+void targets_table(std::string& out, std::vector<row> const& rows) {
+    out += "\n| target | | at most / at least | measured | |\n|---|---|---:|---:|---|\n";
+    std::string last;
+    for (verdict const& v : judge(rows)) {
+        std::string const measured =
+            v.measured ? fmt::format("{:.2f}", *v.measured) : std::string("–");
+        out += fmt::format("| {} | {} | {} {} {} | {} | {}{}{} |\n",
+                           v.target == last ? "" : v.target, v.variant, v.at_least ? "≥" : "≤",
+                           v.limit, v.unit, v.met() ? measured : "**" + measured + "**", v.word(),
+                           v.remark.empty() ? "" : "; ", v.remark);
+        last = v.target;
+    }
+}
+
 } // namespace
 
-std::string markdown(environment const& e, std::vector<row> const& rows, sort_key by) {
+std::string markdown_summary(environment const& e, std::vector<row> const& rows) {
     std::string out;
     environment_block(out, e);
+    targets_table(out, rows);
+    return out;
+}
+
+std::string markdown(environment const& e, std::vector<row> const& rows, sort_key by) {
+    std::string out = markdown_summary(e, rows);
     std::vector<row const*> sorted;
     for (row const& r : rows) {
         sorted.push_back(&r);

@@ -2,6 +2,7 @@
 #include "plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace partywall::bench {
 namespace {
@@ -19,6 +20,9 @@ class agenda {
         fans();
         large_ones();
         wake_ups();
+        for (figure const f : {figure::breaker_admit, figure::breaker_reject}) {
+            add(f, 0, wait::spin);
+        }
     }
     std::vector<job> const& jobs() const noexcept { return jobs_; }
 
@@ -42,15 +46,18 @@ class agenda {
                                   : std::vector<std::uint64_t>{8, 48, 64, 256, kib, 64 * kib, mib};
         for (std::uint64_t const bytes : sizes) {
             add(figure::round_trip, bytes, wait::spin);
+            if (bytes == 64) {
+                add(figure::call, bytes, wait::spin);
+            }
         }
         for (wait const w : {wait::spin_then_park, wait::park, wait::fd}) {
             add(figure::round_trip, 64, w);
+            if (w == wait::park) {
+                add(figure::call, 64, w);
+            }
         }
         if (!quick_) {
             add(figure::round_trip, kib, wait::park);
-        }
-        for (wait const w : {wait::spin, wait::park}) {
-            add(figure::call, 64, w);
         }
         for (std::uint64_t const bytes : sizes) {
             if (!quick_ || bytes == 64) {
@@ -73,15 +80,13 @@ class agenda {
                                   : std::vector<std::uint64_t>{8, 48, 64, 256, kib, 64 * kib};
         for (std::uint64_t const bytes : sizes) {
             add(figure::throughput, bytes, wait::spin);
+            if (bytes <= kib) {
+                add(figure::throughput_batch, bytes, wait::spin);
+            }
         }
         if (!quick_) {
             add(figure::throughput, 64, wait::spin_then_park);
             add(figure::throughput, 64, wait::park);
-        }
-        for (std::uint64_t const bytes : sizes) {
-            if (bytes <= kib) {
-                add(figure::throughput_batch, bytes, wait::spin);
-            }
         }
         for (std::uint32_t const readers : {0U, 1U, 8U, 64U, 256U}) {
             job& j = add(figure::publish_cost, 64, wait::spin);
@@ -90,6 +95,10 @@ class agenda {
         }
     }
     void fans() {
+        // Lossy to one: where there are two processors it is the only one that tells how fast a reader
+        // is that may be overtaken.
+        add(figure::fan_out, 64, wait::spin);
+        add(figure::fan_out, 64, wait::spin).lossy = 1;
         for (std::uint32_t const many : {2U, 4U, 8U}) {
             if (quick_ && many != 2) {
                 continue;
@@ -135,6 +144,20 @@ bool wanted(plan_options const& o, subject const& s) {
 bool wanted(plan_options const& o, job const& j) {
     return (o.only.empty() || std::find(o.only.begin(), o.only.end(), j.figure) != o.only.end()) &&
            (o.bytes == 0 || o.bytes == j.bytes);
+}
+/// Whether the rows of both are compared with each other, or with the same limit, and so have to be
+/// of one moment: that publishing costs the same for any number, that a batch is faster.
+bool belongs_to(job const& j, job const& first) {
+    if (j.figure == figure::publish_cost) {
+        return first.figure == figure::publish_cost;
+    }
+    if (j.bytes != first.bytes || j.wait != first.wait) {
+        return false;
+    }
+    return (j.figure == figure::throughput_batch && first.figure == figure::throughput) ||
+           (j.figure == figure::call && first.figure == figure::round_trip) ||
+           (j.figure == figure::fan_out && first.figure == figure::fan_out &&
+            j.readers == first.readers);
 }
 
 void add_cells(group& to, subject const& s, job const& j) {
@@ -206,15 +229,31 @@ plan make_plan(plan_options const& options) {
         if (auto const limit = limit_of(j); others && limit.raw) {
             add_raw(g, *limit.raw);
         }
-        if (!g.empty()) {
+        if (g.empty()) {
+            continue;
+        }
+        if (!p.groups.empty() && belongs_to(j, p.groups.back().front().what)) {
+            group& last = p.groups.back();
+            last.insert(last.end(), std::make_move_iterator(g.begin()),
+                        std::make_move_iterator(g.end()));
+        } else {
             p.groups.push_back(std::move(g));
         }
     }
     subject const& ours = *find_subject("partywall");
     if (wanted(options, ours)) {
-        for (figure const f : {figure::call, figure::breaker_admit, figure::breaker_reject}) {
-            if (options.only.empty() ||
-                std::find(options.only.begin(), options.only.end(), f) != options.only.end()) {
+        for (std::size_t i = 0; i < figure_count; ++i) {
+            auto const f = static_cast<figure>(i);
+            bool const there = std::any_of(p.groups.begin(), p.groups.end(), [&](group const& g) {
+                return std::any_of(g.begin(), g.end(), [&](cell const& c) {
+                    return c.who == &ours && c.what.figure == f;
+                });
+            });
+            bool const asked =
+                options.bytes == 0 &&
+                (options.only.empty() ||
+                 std::find(options.only.begin(), options.only.end(), f) != options.only.end());
+            if (asked && !there) {
                 p.not_there.push_back(std::string(to_string(f)) + ": partywall has none yet");
             }
         }

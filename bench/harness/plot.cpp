@@ -2,6 +2,7 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/core.h>
@@ -58,17 +59,9 @@ std::string curves(std::string const& file, std::string const& title, environmen
     for (std::size_t i = 0; i < rows.size(); ++i) {
         row const& r = *rows[i];
         script += fmt::format("$data{} << EOD\n", i);
-        double const count = static_cast<double>(r.ticks.count());
-        double last = 0;
-        r.ticks.for_each([&](std::uint64_t value, std::uint64_t seen) {
-            double const slower = count - static_cast<double>(seen) + 1;
-            double const x = count / slower;
-            if (x >= 1.02 * last) { // more points than pixels help nobody
-                last = x;
-                script +=
-                    fmt::format("{} {}\n", x, static_cast<double>(value) * r.ns_per_record_tick);
-            }
-        });
+        for (row::point const& p : r.curve) {
+            script += fmt::format("{} {}\n", p.of_so_many, p.ns);
+        }
         script += "EOD\n";
         plots += fmt::format("{}$data{} with lines lw {} title '{}'", i == 0 ? "plot " : ", ", i,
                              r.subject == "partywall" ? 3 : 1.5, name_of(r));
@@ -76,23 +69,33 @@ std::string curves(std::string const& file, std::string const& title, environmen
     return script + plots + "\nset output\nreset\n";
 }
 
-std::string bars(std::string const& file, std::string const& title, environment const& e,
-                 std::vector<row const*> const& rows) {
+/// A picture of one drawing.
+std::string picture(std::string const& file, std::string const& title, environment const& e,
+                    std::size_t height, std::string const& drawing) {
+    return style +
+           fmt::format(
+               "set terminal svg size 900,{} font 'sans,12' background '#ffffff'\nset output '{}'\n"
+               "set title \"{}\\n{}\"\n",
+               height, file, title, caption(e)) +
+           drawing + "set output\nreset\n";
+}
+
+std::string bars_drawing(std::vector<row const*> const& rows) {
     bool const rate = is_rate(rows.front()->figure);
-    std::string script = style;
-    script += fmt::format(
-        "set terminal svg size 900,{} font 'sans,12' background '#ffffff'\nset output '{}'\n"
-        "set title \"{}\\n{}\"\n",
-        120 + 30 * rows.size(), file, title, caption(e));
     // Bars lie: names are read, not guessed.
-    script += fmt::format("set logscale x\nset xlabel '{}'\nunset key\nset yrange [{}:-1] \n"
-                          "set style fill solid 0.9 noborder\nset lmargin 34\n",
-                          rate ? "messages per second" : "ns, median", rows.size());
+    std::string script =
+        fmt::format("set logscale x\nset xlabel '{}'\nunset key\nset yrange [{}:-1] \n"
+                    "set style fill solid 0.9 noborder\nset lmargin 34\n",
+                    rate ? "messages per second" : "ns, median", rows.size());
     double least = *rows.front()->headline();
+    double most = least;
     for (row const* r : rows) {
         least = std::min(least, *r->headline());
+        most = std::max(most, *r->headline());
     }
-    script += fmt::format("set xrange [{}:*]\nset ytics (", least / 2);
+    // The numbers stand behind the bars.
+    script += fmt::format("set xrange [{}:{}]\nset ytics (", least / 2,
+                          most * std::pow(most / least * 2, 0.15));
     for (std::size_t i = 0; i < rows.size(); ++i) {
         script += fmt::format("{}\"{}\" {}", i == 0 ? "" : ", ", name_of(*rows[i]), i);
     }
@@ -103,31 +106,31 @@ std::string bars(std::string const& file, std::string const& title, environment 
     }
     script += fmt::format("EOD\nplot $data using ({0}):2:({0}):1:($2-0.35):($2+0.35):3 with "
                           "boxxyerror lc rgb variable, $data using 1:2:(sprintf(' %.3g', $1)) with "
-                          "labels left\nset output\nreset\n",
+                          "labels left\n",
                           least / 2);
     return script;
 }
+std::string bars(std::string const& file, std::string const& title, environment const& e,
+                 std::vector<row const*> const& rows) {
+    return picture(file, title, e, 120 + 30 * rows.size(), bars_drawing(rows));
+}
 
 /// What publishing costs over the number of those who are attached.
-std::string lines(std::string const& file, std::string const& title, environment const& e,
-                  std::vector<row const*> const& rows) {
+std::string lines_drawing(std::vector<row const*> const& rows) {
     std::map<std::string, std::vector<row const*>> by_name;
     for (row const* r : rows) {
         by_name[name_of(*r)].push_back(r);
     }
-    std::string script = style;
-    script +=
-        fmt::format("set terminal svg size 900,480 font 'sans,12' background '#ffffff'\n"
-                    "set output '{}'\nset title \"{}\\n{}\"\nset logscale y\n"
-                    "set xlabel 'subscribers that do not read'\nset ylabel 'ns, median'\n"
-                    "set xtics ('0' 0, '1' 1, '8' 2, '64' 3, '256' 4)\nset xrange [-0.2:4.2]\n",
-                    file, title, caption(e));
+    std::string script = "set logscale y\nset xlabel 'subscribers that do not read'\n"
+                         "set ylabel 'ns, median'\n"
+                         "set xtics ('0' 0, '1' 1, '8' 2, '64' 3, '256' 4)\n"
+                         "set xrange [-0.2:4.2]\n";
     std::string plots;
     std::size_t i = 0;
     for (auto& [name, those] : by_name) {
         std::sort(those.begin(), those.end(),
                   [](row const* a, row const* b) { return a->receivers < b->receivers; });
-        script += fmt::format("$data{} << EOD\n", i);
+        script += fmt::format("$line{} << EOD\n", i);
         for (row const* r : those) {
             int const x = r->receivers == 0    ? 0
                           : r->receivers == 1  ? 1
@@ -137,11 +140,33 @@ std::string lines(std::string const& file, std::string const& title, environment
             script += fmt::format("{} {}\n", x, *r->p50);
         }
         script += "EOD\n";
-        plots += fmt::format("{}$data{} with linespoints lw 2 pt 7 title '{}'",
+        plots += fmt::format("{}$line{} with linespoints lw 2 pt 7 title '{}'",
                              i == 0 ? "plot " : ", ", i, name);
         i += 1;
     }
-    return script + plots + "\nset output\nreset\n";
+    return script + plots + "\n";
+}
+std::string lines(std::string const& file, std::string const& title, environment const& e,
+                  std::vector<row const*> const& rows) {
+    return picture(file, title, e, 480, lines_drawing(rows));
+}
+
+/// What a reader sees first: how long a message takes there and back, and what publishing costs.
+std::string overview(std::string const& file, environment const& e,
+                     std::vector<row const*> const& trips,
+                     std::vector<row const*> const& publishing) {
+    if (trips.empty() || publishing.empty()) {
+        return {};
+    }
+    return style +
+           fmt::format("set terminal svg size 1200,{} font 'sans,12' background '#ffffff'\n"
+                       "set output '{}'\nset multiplot layout 1,2 title \"{}\" noenhanced\n"
+                       "set title 'Round trip of 64 bytes, spinning'\n",
+                       150 + 30 * trips.size(), file, caption(e)) +
+           bars_drawing(trips) +
+           "set lmargin -1\nunset logscale\nset autoscale\nset ytics auto\nset key\n"
+           "set title 'Publishing 64 bytes'\n" +
+           lines_drawing(publishing) + "unset multiplot\nset output\nreset\n";
 }
 
 choice of(figure f, std::uint64_t bytes, wait w) {
@@ -168,12 +193,26 @@ std::string draw(std::string const& folder, environment const& e, std::vector<ro
         of(figure::round_trip, 64, wait::spin));
     add(bars, "round_trip_park", "Round trip, 64 bytes, both sides sleep",
         of(figure::round_trip, 64, wait::park));
+    add(bars, "round_trip_fd", "Round trip, 64 bytes, both sides sleep in poll",
+        of(figure::round_trip, 64, wait::fd));
+    add(curves, "one_way_percentiles", "One way, 64 bytes, due at fixed times, spinning",
+        of(figure::one_way, 64, wait::spin));
+    add(curves, "wake_up_percentiles", "A receiver that sleeps, 64 bytes, every 2 ms",
+        of(figure::wake_up, 64, wait::park));
+    add(bars, "fan_out", "One to two, 64 bytes", [](row const& r) {
+        return r.figure == figure::fan_out && r.bytes == 64 && r.receivers == 2;
+    });
+    add(bars, "throughput_batch", "One to one, 64 bytes, 64 at a time",
+        of(figure::throughput_batch, 64, wait::spin));
     add(bars, "throughput", "One to one, 64 bytes, nothing lost",
         of(figure::throughput, 64, wait::spin));
     add(bars, "large_round_trip", "Round trip of 1 MiB, first and last word written and read",
         of(figure::large_round_trip, 1024 * 1024, wait::spin));
-    add(lines, "publish_cost", "Publishing 64 bytes to subscribers that do not read",
-        [](row const& r) { return r.figure == figure::publish_cost; });
+    auto const publishing = [](row const& r) { return r.figure == figure::publish_cost; };
+    add(lines, "publish_cost", "Publishing 64 bytes to subscribers that do not read", publishing);
+    script +=
+        overview(file_of(folder, "overview"), e,
+                 choose(rows, of(figure::round_trip, 64, wait::spin)), choose(rows, publishing));
     if (script.empty()) {
         return {};
     }

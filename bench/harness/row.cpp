@@ -2,6 +2,7 @@
 #include "row.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace partywall::bench {
 namespace {
@@ -20,6 +21,21 @@ template <class Member>
 std::optional<double> median_of(std::vector<measurement> const& all, Member member) {
     auto values = collect(all, member);
     return values.empty() ? std::nullopt : std::optional(median(std::move(values)));
+}
+
+/// More points than pixels help nobody.
+std::vector<row::point> curve_of(histogram const& ticks, double ns_per_tick) {
+    std::vector<row::point> curve;
+    double const count = static_cast<double>(ticks.count());
+    double next = 2;
+    ticks.for_each([&](std::uint64_t value, std::uint64_t seen) {
+        double const of_so_many = count / (count - static_cast<double>(seen) + 1);
+        if (of_so_many >= next) {
+            curve.push_back({of_so_many, static_cast<double>(value) * ns_per_tick});
+            next = of_so_many * 1.25;
+        }
+    });
+    return curve;
 }
 
 } // namespace
@@ -65,19 +81,22 @@ row summarize(job const& what, std::vector<measurement> const& repetitions) {
         r.most = *std::max_element(heads.begin(), heads.end());
     }
     std::vector<double> probes;
+    auto const ticks = std::make_unique<histogram>();
+    double ns_per_tick = 1;
     bool unsettled = false;
     bool overloaded = false;
     for (measurement const& m : repetitions) {
         probes.push_back(m.probe);
         r.lost += m.lost;
-        r.ticks.add(m.ticks);
-        r.ns_per_record_tick = m.ns_per_record_tick;
+        ticks->add(m.ticks);
+        ns_per_tick = m.ns_per_record_tick;
         unsettled = unsettled || m.unsettled;
         overloaded = overloaded || m.overloaded;
     }
     add_label(r, unsettled, "unsettled");
     add_label(r, overloaded, "overloaded");
     r.probe = median(std::move(probes));
+    r.curve = curve_of(*ticks, ns_per_tick);
     return r;
 }
 

@@ -33,8 +33,13 @@ struct row {
     std::optional<double> cpu_per_message;
     std::optional<double> cpu_idle_percent;
     std::string labels;
-    histogram ticks; ///< of all repetitions
-    double ns_per_record_tick = 1;
+    /// Of so many messages of all repetitions, one took longer than so many nanoseconds: from one of
+    /// two on, every step a quarter rarer. What pictures are drawn from.
+    struct point {
+        double of_so_many;
+        double ns;
+    };
+    std::vector<point> curve;
 
     /// p50 or per_second, whichever the figure is about.
     std::optional<double> headline() const { return is_rate(figure) ? per_second : p50; }

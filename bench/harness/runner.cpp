@@ -187,7 +187,8 @@ void evaluate(session const& s, double ns_per_tick, measurement& m) {
     m.max = static_cast<double>(m.ticks.max()) * m.ns_per_record_tick;
     m.mean = m.ticks.mean() * m.ns_per_record_tick;
     // Of round trips and publications, one after the other is all there is.
-    if (!m.per_second && (is_round_trip(j.figure) || j.figure == figure::publish_cost)) {
+    if (!m.per_second && (is_round_trip(j.figure) || j.figure == figure::publish_cost ||
+                          is_breaker_figure(j.figure))) {
         m.per_second = 1e9 / *m.mean;
     }
     if (cpu_messages > 0) {
@@ -211,6 +212,8 @@ std::uint32_t roles_of(job const& what) noexcept {
     case figure::publish_cost: return what.readers == 0 ? 1 : 2;
     case figure::fan_out: return 1 + what.readers;
     case figure::fan_in: return what.writers + 1;
+    case figure::breaker_admit:
+    case figure::breaker_reject: return 1;
     default: return 2;
     }
 }

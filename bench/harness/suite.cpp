@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "suite.hpp"
 
+#include "limits.hpp"
+
 #include <algorithm>
 #include <exception>
 #include <fmt/core.h>
@@ -122,7 +124,9 @@ suite_result run_suite(runner& with, plan const& what, int repetitions,
     suite_result result;
     std::vector<cell_result> all;
     companions beside(with.scratch_root());
+    limit_log limits(with);
     for (group const& g : what.groups) {
+        limits.look();
         beside.keep(g, result.failures);
         std::size_t const first = all.size();
         for (cell const& c : g) {
@@ -156,6 +160,9 @@ suite_result run_suite(runner& with, plan const& what, int repetitions,
             result.rows.push_back(row_of(with, one));
             compare(result.rows.back(), one, all);
         }
+    }
+    for (row& r : limits.rows()) {
+        result.rows.push_back(std::move(r));
     }
     return result;
 }

@@ -4,16 +4,23 @@
 //     topic        publisher and lossless subscriber (lossy where the job is); loans, samples
 //     topic, copy  the same, but sends a copy of a message made elsewhere
 //     lane         sender and receiver; loans, samples
+//     breaker      admission and the record of a success, or a rejection; with a clock that stands
+//                  still, and with the real one (`breaker, clock`)
+//
+// Who waits by `fd` sleeps in poll() on the handle's descriptor, whenever try_receive() finds nothing.
 #include "adapters.hpp"
 #include "letter_types.hpp"
 #include "roles.hpp"
 
+#include <partywall/breaker/breaker.hpp>
 #include <partywall/partywall.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <poll.h>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -46,7 +53,8 @@ using message_type = typename std::conditional_t<Bytes == any_size, std::type_id
 waiting waiting_of(channel const& c) {
     switch (c.wait) {
     case wait::spin: return waiting::spin;
-    case wait::park: return waiting::park;
+    case wait::park:
+    case wait::fd: return waiting::park; // for room
     default: return waiting::spin_then_park;
     }
 }
@@ -129,7 +137,8 @@ class writing {
 template <std::size_t Bytes, class Handle>
 class reading {
   public:
-    explicit reading(Handle in) : in_(std::move(in)) {}
+    reading(Handle in, channel const& c)
+        : in_(std::move(in)), fd_(c.wait == wait::fd ? in_.fd().value() : -1) {}
 
     template <class Read>
     [[gnu::always_inline]] bool try_receive(Read read) {
@@ -145,6 +154,15 @@ class reading {
     }
     template <class Read>
     void receive(Read read) {
+        if (fd_ >= 0) {
+            while (!try_receive(read)) {
+                pollfd one{fd_, POLLIN, 0};
+                if (::poll(&one, 1, -1) < 0 && errno != EINTR) {
+                    fail("poll", "of the descriptor");
+                }
+            }
+            return;
+        }
         auto const got = in_.receive(patience);
         if (!got) [[unlikely]] {
             fail("receive", to_string(got.error()));
@@ -175,6 +193,7 @@ class reading {
     }
 
     Handle in_;
+    int fd_;
 };
 
 template <std::size_t Bytes, bool Copies>
@@ -225,8 +244,8 @@ class topic_reader : public reading<Bytes, subscriber<message_type<Bytes>>> {
 
   public:
     explicit topic_reader(channel const& c)
-        : reading<Bytes, subscriber<message>>(
-              me(c).subscriber<message>(c.name, options(c)).value()) {}
+        : reading<Bytes, subscriber<message>>(me(c).subscriber<message>(c.name, options(c)).value(),
+                                              c) {}
 
   private:
     static subscriber_options options(channel const& c) {
@@ -277,7 +296,8 @@ class lane_reader : public reading<Bytes, receiver<message_type<Bytes>>> {
 
   public:
     explicit lane_reader(channel const& c)
-        : reading<Bytes, receiver<message>>(me(c).receiver<message>(c.name, options(c)).value()) {}
+        : reading<Bytes, receiver<message>>(me(c).receiver<message>(c.name, options(c)).value(),
+                                            c) {}
 
   private:
     static receiver_options options(channel const& c) {
@@ -314,14 +334,15 @@ struct lane_subject {
 };
 
 bool can(job const& j, std::string_view variant) {
+    if (is_breaker_figure(j.figure) || variant.starts_with("breaker")) {
+        return is_breaker_figure(j.figure) && variant.starts_with("breaker");
+    }
     bool const lane = variant == "lane";
-    if (j.wait == wait::fd || (variant == "topic, copy" && j.large())) {
+    if (variant == "topic, copy" && j.large()) {
         return false;
     }
     switch (j.figure) {
-    case figure::call:
-    case figure::breaker_admit:
-    case figure::breaker_reject: return false; // not there yet
+    case figure::call: return false; // not there yet
     case figure::publish_cost:
     case figure::fan_out: return !lane;
     case figure::fan_in: return lane;
@@ -332,7 +353,39 @@ bool can(job const& j, std::string_view variant) {
     }
 }
 
+struct still_clock {
+    std::uint64_t now_ns() const noexcept { return 1'000'000'000'000; }
+};
+
+/// As an application has one that changes nothing but the window's length.
+template <class Clock>
+void play_breaker(session& s) {
+    auto circuit = basic_breaker<Clock>::make().value();
+    if (s.what.figure == figure::breaker_admit) {
+        play_alone(s, [&] {
+            auto ticket = circuit.admit();
+            if (!ticket) [[unlikely]] {
+                fail("admit", "refused");
+            }
+            ticket->success();
+        });
+        return;
+    }
+    circuit.open_for(1h).value();
+    play_alone(s, [&] {
+        auto const refused = circuit.admit();
+        if (refused) [[unlikely]] {
+            fail("admit", "not refused");
+        }
+    });
+}
+
 void play(session& s, std::uint32_t role) {
+    if (is_breaker_figure(s.what.figure)) {
+        s.variant.view() == "breaker, clock" ? play_breaker<monotonic_clock>(s)
+                                             : play_breaker<still_clock>(s);
+        return;
+    }
     bool const large = s.what.large();
     if (s.variant.view() == "lane") {
         large ? play_channels<lane_subject<false>>(s, role)
@@ -347,6 +400,8 @@ void play(session& s, std::uint32_t role) {
 
 } // namespace
 
-subject partywall_subject() { return {"partywall", {"topic", "topic, copy", "lane"}, can, play}; }
+subject partywall_subject() {
+    return {"partywall", {"topic", "topic, copy", "lane", "breaker", "breaker, clock"}, can, play};
+}
 
 } // namespace partywall::bench

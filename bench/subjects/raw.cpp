@@ -224,14 +224,39 @@ bool can(job const& j, std::string_view) {
     switch (j.figure) {
     case figure::call: return false; // a round trip it is
     case figure::breaker_admit:
-    case figure::breaker_reject: return false;
+    case figure::breaker_reject: return true;
     case figure::publish_cost: return j.readers == 0; // nobody is attached to it
     case figure::fan_out: return j.lossy == 0 && j.readers <= readers_max;
     default: return j.wait != wait::fd;
     }
 }
 
+/// The least that a call can be counted with: an increment of a word that several threads may change,
+/// one for its beginning and one for its end; and the least that it can be refused with: a look.
+void play_breaker(session& s) {
+    alignas(spacing_bytes) static std::uint64_t word = 0;
+    if (s.what.figure == figure::breaker_admit) {
+        play_alone(s, [] {
+            std_atomics::fetch_add(word, std::uint64_t{1}, std::memory_order_acq_rel);
+            std_atomics::fetch_add(word, ~std::uint64_t{0}, std::memory_order_acq_rel);
+        });
+        return;
+    }
+    std::uint64_t refused = 0;
+    play_alone(s, [&] {
+        refused += std_atomics::load(word, std::memory_order_acquire) == 0 ? 1U : 0U;
+        std_atomics::compiler_fence(); // every look is one
+    });
+    if (refused == 0) {
+        throw std::runtime_error("nothing was refused");
+    }
+}
+
 void play(session& s, std::uint32_t role) {
+    if (is_breaker_figure(s.what.figure)) {
+        play_breaker(s);
+        return;
+    }
     s.what.large() ? play_channels<raw_any>(s, role) : play_channels<raw_fixed>(s, role);
 }
 

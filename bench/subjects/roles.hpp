@@ -736,6 +736,33 @@ void play_call(session& s, std::uint32_t role) {
     meet(s, 2);
 }
 
+/// What an operation costs that one process does alone. They are timed by 64: the clock costs as much
+/// as one.
+template <class Operation>
+void play_alone(session& s, Operation once) {
+    pin_to(s.cpus[0]);
+    constexpr std::uint64_t operations = 64;
+    role_result& mine = s.results[0];
+    mine.per_record = operations;
+    stop_watch const watch(s.counter != 0);
+    auto const ticks_of = [&](std::uint64_t ns) {
+        return static_cast<std::uint64_t>(static_cast<double>(ns) / s.ns_per_tick);
+    };
+    std::uint64_t last = watch.now();
+    std::uint64_t const warm = last + ticks_of(s.what.duration_ns / 10);
+    std::uint64_t const over = last + ticks_of(s.what.duration_ns);
+    while (last < over) {
+        for (std::uint64_t i = 0; i < operations; ++i) {
+            once();
+        }
+        std::uint64_t const now = watch.now();
+        if (now >= warm) {
+            mine.ticks.record(now - last);
+        }
+        last = now;
+    }
+}
+
 /// The part of `role`, by a subject that makes channels.
 template <class S>
 void play_channels(session& s, std::uint32_t role) {
