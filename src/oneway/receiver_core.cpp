@@ -439,10 +439,11 @@ void receiver_core::add_words(arming& a) noexcept {
     }
     a.words.add_data(bell_.rung_word());
     a.armed = a.armed || armed;
-    a.membarrier =
-        a.membarrier || (armed && std::any_of(sources_.begin(), sources_.end(), [](auto const& s) {
-                             return s->fences == fence_pair::sleeper;
-                         }));
+    for (auto const& one : sources_) {
+        if (armed && one->fences == fence_pair::sleeper) {
+            a.fenced_if(one->control->fencing);
+        }
+    }
 }
 
 void receiver_core::after_sleep() noexcept {

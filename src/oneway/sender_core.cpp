@@ -240,7 +240,8 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
          c.wakes == static_cast<std::uint32_t>(wake::sleepers)},
         gate<>(h.control, gated ? &h.slot : nullptr, 1, g.cell_count, g.start_position), h.control,
         &h.slot, 1);
-    bell_ = bell_ringer<>::one_of_many(segment->control().arm, segment->bell().rung, fences_);
+    bell_ = bell_ringer<>::one_of_many(segment->control().arm, segment->bell().rung, fences_,
+                                       &h.control.fencing);
     hint_ = c.hinted != 0 ? segment->hints() + index : nullptr;
     if (!lane<>::open(h, mine)) {
         return fail(endpoint_errc::corrupt, doing + ": somebody took a lane that was ours");

@@ -282,7 +282,7 @@ void publisher_core::use_segments(publisher_plan const& plan,
                options.start_position),
         shared, all, plan.slot_count);
     bell_ = bell_ringer<>(reinterpret_cast<readers_segment*>(readers_map_.data())->arm, shared.rung,
-                          static_cast<fence_pair>(plan.constants.fences));
+                          static_cast<fence_pair>(plan.constants.fences), &shared.fencing);
 }
 
 publisher_core::~publisher_core() {

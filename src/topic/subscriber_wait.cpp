@@ -40,7 +40,9 @@ void subscriber_core::add_words(arming& a) noexcept {
                     s->sign.forget();
                 }
                 a.armed = true;
-                a.membarrier = a.membarrier || s->fences == fence_pair::sleeper;
+                if (s->fences == fence_pair::sleeper) {
+                    a.fenced_if(s->control->fencing);
+                }
             }
             words.add_data(s->bell.rung_word());
         } else {

@@ -15,27 +15,42 @@ using sleeper = detail::bell_sleeper<explored_atomics>;
 using gate = detail::gate<explored_atomics>;
 using seat = detail::reader_seat<explored_atomics>;
 
-/// The sleeper's half of the pair, which is no part of the templates.
-void fence_of_the_sleeper(machine& run, fence_pair pair) {
-    if (pair == fence_pair::sleeper) {
-        run.heavy_fence({"reading_wait.cpp", "prepare_sleep", 1});
-    } else {
-        explored_atomics::fence(std::memory_order_seq_cst,
-                                {"reading_wait.cpp", "prepare_sleep", 2});
-    }
-}
-
 // ---- one bell, one or several ringers -----------------------------------------------------------
 
 struct bell_words {
     std::array<std::uint64_t, 2> data{}; ///< of each ringer
     std::uint32_t arm = 0;
     std::uint32_t rung = 0;
+    std::array<std::uint32_t, 2> fencing{}; ///< of each ringer
 };
 
-void ring(bell_words& words, std::size_t lane, std::uint64_t messages, fence_pair pair, bool many) {
-    ringer bell = many ? ringer::one_of_many(words.arm, words.rung, pair)
-                       : ringer(words.arm, words.rung, pair);
+/// Who fences.
+enum class fences : std::uint8_t {
+    both,  ///< fence_pair::publisher
+    light, ///< fence_pair::sleeper, and the ringer never fences
+    turns, ///< fence_pair::sleeper, and the ringer fences for a message after it rang
+};
+fence_pair pair_of(fences who) {
+    return who == fences::both ? fence_pair::publisher : fence_pair::sleeper;
+}
+
+/// The sleeper's half of the pair, which is no part of the templates: arming::fence().
+void fence_of_the_sleeper(machine& run, bell_words const& words, fences who, std::size_t ringers) {
+    explored_atomics::fence(std::memory_order_seq_cst, {"waitable.hpp", "fence", 1});
+    bool membarrier = who == fences::light;
+    for (std::size_t i = 0; who == fences::turns && i < ringers && !membarrier; ++i) {
+        membarrier = detail::omits_fence<explored_atomics>(words.fencing[i]);
+    }
+    if (membarrier) {
+        run.heavy_fence({"waitable.hpp", "fence", 2});
+    }
+}
+
+void ring(bell_words& words, std::size_t lane, std::uint64_t messages, fences who, bool many) {
+    std::uint32_t* const fencing = who == fences::turns ? &words.fencing[lane] : nullptr;
+    constexpr std::uint32_t fenced = 1;
+    ringer bell = many ? ringer::one_of_many(words.arm, words.rung, pair_of(who), fencing, fenced)
+                       : ringer(words.arm, words.rung, pair_of(who), fencing, fenced);
     for (std::uint64_t i = 1; i <= messages; ++i) {
         explored_atomics::store(words.data[lane], i, std::memory_order_release);
         bell.ring_if_armed();
@@ -43,7 +58,7 @@ void ring(bell_words& words, std::size_t lane, std::uint64_t messages, fence_pai
 }
 
 /// Waits for everything that the ringers will bring.
-void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected, fence_pair pair) {
+void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected, fences who) {
     sleeper bell(words.arm, words.rung);
     std::array<std::uint64_t, 2> taken{};
     auto const there = [&] {
@@ -67,7 +82,7 @@ void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected
         }
         armed = true;
         if (bell.prepare()) {
-            fence_of_the_sleeper(run, pair);
+            fence_of_the_sleeper(run, words, who, expected[1] == 0 ? 1 : 2);
         }
         if (there()) {
             continue;
@@ -80,14 +95,14 @@ void wait(machine& run, bell_words& words, std::array<std::uint64_t, 2> expected
 std::string awake(bool stuck) { return stuck ? "asleep beside its data" : ""; }
 
 /// The second of two sleepers may be killed anywhere.
-scenario one_ringer(machine& run, bell_words& words, fence_pair pair, std::uint64_t messages,
+scenario one_ringer(machine& run, bell_words& words, fences who, std::uint64_t messages,
                     unsigned sleepers, unsigned mortals) {
     words = {};
     scenario s;
-    s.threads = {[&words, pair, messages] { ring(words, 0, messages, pair, false); }};
+    s.threads = {[&words, who, messages] { ring(words, 0, messages, who, false); }};
     for (unsigned i = 0; i < sleepers; ++i) {
-        s.threads.push_back([&run, &words, pair, messages] {
-            wait(run, words, {messages, 0}, pair);
+        s.threads.push_back([&run, &words, who, messages] {
+            wait(run, words, {messages, 0}, who);
         });
     }
     s.mortals = mortals;
@@ -98,15 +113,15 @@ scenario one_ringer(machine& run, bell_words& words, fence_pair pair, std::uint6
 }
 
 /// An inbox: two senders with a lane each, one receiver, one bell.
-scenario two_ringers(machine& run, bell_words& words, fence_pair pair, std::uint64_t first,
+scenario two_ringers(machine& run, bell_words& words, fences who, std::uint64_t first,
                      std::uint64_t second) {
     words = {};
     scenario s;
-    s.threads = {[&run, &words, pair, first, second] {
-                     wait(run, words, {first, second}, pair);
+    s.threads = {[&run, &words, who, first, second] {
+                     wait(run, words, {first, second}, who);
                  },
-                 [&words, pair, first] { ring(words, 0, first, pair, true); },
-                 [&words, pair, second] { ring(words, 1, second, pair, true); }};
+                 [&words, who, first] { ring(words, 0, first, who, true); },
+                 [&words, who, second] { ring(words, 1, second, who, true); }};
     s.at_end = awake;
     return s;
 }
@@ -115,7 +130,7 @@ scenario two_ringers(machine& run, bell_words& words, fence_pair pair, std::uint
 scenario seen_with_the_ring(machine& run, bell_words& words, bool many) {
     words = {};
     scenario s;
-    s.threads = {[&words, many] { ring(words, 0, 1, fence_pair::sleeper, many); },
+    s.threads = {[&words, many] { ring(words, 0, 1, fences::light, many); },
                  [&run, &words] {
                      sleeper bell(words.arm, words.rung);
                      bell.prepare();
@@ -213,22 +228,28 @@ named_scenario room_bell_with_a_late_value() {
 
 scenarios bell_scenarios(bool large) {
     scenarios list;
-    for (auto const& [name, which] : {std::pair{"Fences", fence_pair::publisher},
-                                      std::pair{"LightAndHeavy", fence_pair::sleeper}}) {
+    auto const two = static_cast<std::uint64_t>(large ? 2 : 1);
+    auto const three = static_cast<std::uint64_t>(large ? 3 : 2);
+    for (auto const& [name, which] :
+         {std::pair{"Fences", fences::both}, std::pair{"LightAndHeavy", fences::light},
+          std::pair{"TakesTurns", fences::turns}}) {
         auto const add = [&, named = name](char const* what, auto make) {
             list.push_back(name_scenario<bell_words>(std::string(what) + named, make));
         };
-        auto const two = static_cast<std::uint64_t>(large ? 2 : 1);
-        auto const three = static_cast<std::uint64_t>(large ? 3 : 2);
-        add("Bell", [pair = which](machine& run, bell_words& words) {
-            return one_ringer(run, words, pair, 3, 1, 0);
+        add("Bell", [who = which](machine& run, bell_words& words) {
+            return one_ringer(run, words, who, 3, 1, 0);
         });
-        add("BellTwoSleepersOneDies", [pair = which, two](machine& run, bell_words& words) {
-            return one_ringer(run, words, pair, two, 2, 4);
+        add("BellTwoSleepersOneDies", [who = which, two](machine& run, bell_words& words) {
+            return one_ringer(run, words, who, two, 2, 4);
         });
-        add("BellTwoRingers", [pair = which, three](machine& run, bell_words& words) {
-            return two_ringers(run, words, pair, 1, three);
+        // Each that may fence is a state of its own more: one message less.
+        std::uint64_t const second = three - (which == fences::turns ? 1 : 0);
+        add("BellTwoRingers", [who = which, second](machine& run, bell_words& words) {
+            return two_ringers(run, words, who, 1, second);
         });
+    }
+    for (auto const& [name, which] : {std::pair{"Fences", fence_pair::publisher},
+                                      std::pair{"LightAndHeavy", fence_pair::sleeper}}) {
         list.push_back(name_scenario<room>(
             std::string("RoomBell") + name, [pair = which, large](machine& run, room& shared) {
                 return waits_for_room(run, shared, pair, large ? 4 : 3);
@@ -243,7 +264,11 @@ scenarios bell_scenarios(bool large) {
     }
     list.push_back(
         name_scenario<bell_words>("BellTwoSleepers", [](machine& run, bell_words& words) {
-            return one_ringer(run, words, fence_pair::sleeper, 2, 2, 0);
+            return one_ringer(run, words, fences::light, 2, 2, 0);
+        }));
+    list.push_back(
+        name_scenario<bell_words>("BellTwoSleepersTakesTurns", [](machine& run, bell_words& words) {
+            return one_ringer(run, words, fences::turns, 2, 2, 0);
         }));
     list.push_back(name_scenario<room>(
         "RoomBellReclaimed", [](machine& run, room& shared) { return reclaimed(run, shared); }));

@@ -22,7 +22,7 @@ constexpr std::string_view undecided = "not decided by the model: ";
 constexpr std::array files{
     "atomics.hpp",       "chunk_pool.hpp",  "bell.hpp",        "copy_words.hpp",
     "gate.hpp",          "lane.hpp",        "owner_word.hpp",  "reader_seat.hpp",
-    "reading_wait.cpp",  "ring_reader.hpp", "ring_writer.hpp", "registry_slots.hpp",
+    "waitable.hpp",      "ring_reader.hpp", "ring_writer.hpp", "registry_slots.hpp",
     "receiver_core.cpp", "writing_end.cpp",
 };
 

@@ -82,6 +82,7 @@ TEST(GoldenRing, OfFixedSizeMessagesIsTheseBytes) {
 
     auto* const ring = reinterpret_cast<ring_segment*>(where.bytes.data());
     ring->control.rung = 0x21;
+    ring->control.fencing = 1;
     ring->control.room_arm = 0x22;
     ring->control.position = 0x23;
     ring->control.closed = 0x24;
@@ -91,7 +92,7 @@ TEST(GoldenRing, OfFixedSizeMessagesIsTheseBytes) {
     ring->control.wakes = 0x28;
     ring->control.scans = 0x29;
     ring->control.readers_reclaimed = 0x2a;
-    EXPECT_EQ(dump(where.bytes), golden("ring_v2.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("ring_v3.hex"));
 }
 
 TEST(GoldenRing, OfMessagesOfAnyLengthIsTheseBytes) {
@@ -101,7 +102,7 @@ TEST(GoldenRing, OfMessagesOfAnyLengthIsTheseBytes) {
         out.put(reinterpret_cast<std::byte const*>(text), std::strlen(text));
     }
     out.begin();
-    EXPECT_EQ(dump(where.bytes), golden("ring_variable_v2.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("ring_variable_v3.hex"));
 }
 
 TEST(GoldenRing, WithChunksIsTheseBytes) {
@@ -126,7 +127,7 @@ TEST(GoldenRing, WithChunksIsTheseBytes) {
             pool.committed(6 + i);
         }
     }
-    EXPECT_EQ(dump(where.bytes), golden("ring_chunks_v2.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("ring_chunks_v3.hex"));
 }
 
 TEST(GoldenReaders, AreTheseBytes) {

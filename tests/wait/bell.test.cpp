@@ -75,6 +75,40 @@ TEST(Bell, ArmsAnewWhenItRangForSomebodyElse) {
     EXPECT_TRUE(bell.ring_if_armed());
 }
 
+TEST(Bell, FencesForSomeMessagesAfterItRangAndSaysSo) {
+    words w;
+    std::uint32_t fencing = 0;
+    ringer bell(w.arm, w.rung, fence_pair::sleeper, &fencing, 3);
+    sleeper one(w.arm, w.rung);
+    EXPECT_TRUE(detail::omits_fence<>(fencing));
+    one.prepare();
+    EXPECT_TRUE(bell.ring_if_armed());
+    EXPECT_FALSE(detail::omits_fence<>(fencing));
+    EXPECT_FALSE(bell.ring_if_armed());
+    EXPECT_FALSE(bell.ring_if_armed());
+    EXPECT_FALSE(detail::omits_fence<>(fencing));
+    one.prepare();
+    EXPECT_TRUE(bell.ring_if_armed()); // from here on again
+    for (int message = 0; message < 3; ++message) {
+        EXPECT_FALSE(detail::omits_fence<>(fencing));
+        EXPECT_FALSE(bell.ring_if_armed());
+    }
+    EXPECT_TRUE(detail::omits_fence<>(fencing));
+}
+
+TEST(Bell, DoesNotSayThatItFencesWhereItAlwaysDoes) {
+    words w;
+    std::uint32_t fencing = 0;
+    ringer bell(w.arm, w.rung, fence_pair::publisher, &fencing, 1);
+    sleeper one(w.arm, w.rung);
+    one.prepare();
+    EXPECT_TRUE(bell.ring_if_armed());
+    for (int message = 0; message < 3; ++message) {
+        EXPECT_FALSE(bell.ring_if_armed());
+    }
+    EXPECT_EQ(fencing, 0U);
+}
+
 TEST(Bell, RingsAcrossTheEndOfItsNumbers) {
     words w{~std::uint32_t{0}, ~std::uint32_t{0}};
     ringer bell(w.arm, w.rung, fence_pair::publisher);

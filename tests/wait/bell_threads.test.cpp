@@ -9,6 +9,7 @@
 #include <partywall/ring/gate.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/wait/bell.hpp>
+#include <partywall/wait/waitable.hpp>
 #include <partywall/wait/waiting.hpp>
 
 #include <gtest/gtest.h>
@@ -61,16 +62,19 @@ struct hunt {
     fence_pair pair;
     std::uint64_t messages;
     std::size_t sleepers;
+    std::uint32_t fenced_messages; ///< 0: the ringer does not change its mind
     alignas(spacing_bytes) std::uint64_t data = 0;
     alignas(spacing_bytes) std::uint32_t arm = 0;
     alignas(spacing_bytes) std::uint32_t rung = 0;
+    std::uint32_t fencing = 0;
     alignas(spacing_bytes) std::array<std::atomic<std::uint64_t>, 2> taken{};
     alignas(spacing_bytes) std::atomic<std::uint64_t> lost{0};
     std::atomic<std::uint64_t> sleeps{0};
 
     void ring() {
         pauses pause(1);
-        detail::bell_ringer<> bell(arm, rung, pair);
+        detail::bell_ringer<> bell(arm, rung, pair, fenced_messages != 0 ? &fencing : nullptr,
+                                   fenced_messages);
         for (std::uint64_t i = 1; i <= messages; ++i) {
             std_atomics::store(data, i, std::memory_order_release);
             bell.ring_if_armed();
@@ -83,6 +87,18 @@ struct hunt {
             }
             pause();
         }
+    }
+
+    /// As a reading end does it.
+    void fence() {
+        detail::wait_list words;
+        detail::arming all(words);
+        all.armed = true;
+        if (fenced_messages != 0) {
+            all.fenced_if(fencing);
+        }
+        all.membarrier = pair == fence_pair::sleeper && fenced_messages == 0;
+        all.fence();
     }
 
     void sleep(std::size_t me) {
@@ -100,7 +116,7 @@ struct hunt {
             while (!there()) {
                 pause();
                 if (bell.prepare()) {
-                    heavy_fence(pair);
+                    fence();
                 }
                 pause();
                 if (there()) {
@@ -120,12 +136,12 @@ struct hunt {
     }
 };
 
-void hunt_for(fence_pair pair, std::size_t sleepers) {
+void hunt_for(fence_pair pair, std::size_t sleepers, std::uint32_t fenced_messages = 0) {
     watchdog::extend(full_counts() ? std::chrono::hours(2) : std::chrono::minutes(2));
     if (pair == fence_pair::sleeper && !os::register_membarrier()) {
         GTEST_SKIP() << "no membarrier";
     }
-    hunt h{pair, count(50'000, 10'000'000), sleepers};
+    hunt h{pair, count(50'000, 10'000'000), sleepers, fenced_messages};
     std::thread one([&] { h.sleep(0); });
     std::thread two([&] {
         if (sleepers == 2) {
@@ -143,6 +159,11 @@ void hunt_for(fence_pair pair, std::size_t sleepers) {
 TEST(BellThreads, LoseNoWakeUpWhenThePublisherFences) { hunt_for(fence_pair::publisher, 1); }
 
 TEST(BellThreads, LoseNoWakeUpWhenOnlyTheSleeperFences) { hunt_for(fence_pair::sleeper, 1); }
+
+TEST(BellThreads, LoseNoWakeUpWhenThePublisherFencesNowAndThen) {
+    hunt_for(fence_pair::sleeper, 1, 1);
+    hunt_for(fence_pair::sleeper, 2, 2);
+}
 
 TEST(BellThreads, LoseNoWakeUpOfTwoSleepers) {
     hunt_for(fence_pair::publisher, 2);

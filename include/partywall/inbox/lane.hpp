@@ -68,6 +68,7 @@ struct lane {
         Atomics::store(h.fences, static_cast<std::uint32_t>(fences), relaxed);
         Atomics::store(h.control.position, g.start_position, relaxed);
         Atomics::store(h.control.closed, std::uint64_t{0}, relaxed);
+        Atomics::store(h.control.fencing, std::uint32_t{0}, relaxed);
     }
 
     /// From here on the receiver reads it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bytes of a ring segment. Behaviour: ring_writer.hpp, ring_reader.hpp.
-// Golden bytes: tests/golden/ring_v2.hex.
+// Golden bytes: tests/golden/ring_v3.hex.
 //
 //      0 +-------------------------------------------------------------------+
 //        | segment_header                                                    |
@@ -8,7 +8,7 @@
 //        | ring_constants: geometry, policy, type; written before the file   |
 //        | has a name, never again                                           |
 //    256 +-------------------------------------------------------------------+
-//        | rung u32            readers sleep on it          (publisher only) |
+//        | rung u32 | fencing u32   readers sleep on rung   (publisher only) |
 //    384 +-------------------------------------------------------------------+
 //        | room_arm u32        publisher waits for room     (publisher only) |
 //    512 +-------------------------------------------------------------------+
@@ -40,7 +40,7 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t ring_layout_version = 2;
+inline constexpr std::uint32_t ring_layout_version = 3;
 
 /// Constants of a ring's chunks; all zero where there are none.
 struct pool_constants {
@@ -76,7 +76,8 @@ static_assert(sizeof(ring_constants) == 128 && std::is_trivially_copyable_v<ring
 /// Words that only the publisher writes. Everybody may read them at any time: stale is safe.
 struct ring_control {
     std::uint32_t rung;
-    std::uint8_t spacing_1[spacing_bytes - 4];
+    std::uint32_t fencing; ///< 1: every message is followed by a fence, at present (wait/bell.hpp)
+    std::uint8_t spacing_1[spacing_bytes - 8];
     std::uint32_t room_arm;
     std::uint8_t spacing_2[spacing_bytes - 4];
     std::uint64_t position;      ///< stored before every scan for room, never per message
@@ -131,6 +132,7 @@ inline constexpr std::uint64_t ring_fingerprint =
                         offsetof(pool_constants, pins_per_slot),
                         offsetof(pool_constants, pinning_slots),
                         offsetof(ring_control, rung),
+                        offsetof(ring_control, fencing),
                         offsetof(ring_control, room_arm),
                         offsetof(ring_control, position),
                         offsetof(ring_control, closed),

@@ -18,6 +18,20 @@
 // stops the compiler and the sleeper's half is a membarrier, which puts a full fence into every
 // running thread that registered for it. With `fence_pair::publisher` both are seq_cst fences.
 //
+// A membarrier interrupts the ringer, which under a hypervisor takes longer than being woken. So a
+// ringer with `fence_pair::sleeper` that had to ring fences for a while (its next messages), and
+// says so in a third word, `fencing`:
+//
+//   sleeper                                  ringer
+//   r := rung                                when it rings: fencing := 1; from now on
+//   arm += 1                                     data; full fence; a := arm; ...
+//   full fence                               after so many messages without a ring: fencing := 0;
+//   if fencing is 0: membarrier                  full fence; a := arm; if it differs, ring (and go
+//   re-check, futex_wait(rung, r)                on fencing); else light fences again
+//
+// Who sees 1 sees the data of before it, and every later message is followed by a fence of the
+// ringer's; and who armed without seeing 0 is seen by the look that follows the 0.
+//
 // Why so: exactly one of two things happens at the fence pair. Either the ringer's load of `arm`
 // sees the increment, and it rings; or the sleeper's re-check sees the data, and it does not
 // sleep. A flag per sleeper would cost the ringer a load per sleeper, and a system call for ever
@@ -58,18 +72,29 @@ inline void light_fence(fence_pair pair) noexcept {
     }
 }
 
+/// How many messages after a ring are followed by a full fence: what they cost together is less than
+/// the system call that the ring was.
+inline constexpr std::uint32_t fenced_after_ring = 32;
+
 /// The ringer's side. Process-private; one per bell.
 template <class Atomics = std_atomics>
 class bell_ringer {
   public:
     bell_ringer() = default;
     /// `arm` is read, `rung` written. `seen` starts at the value `arm` had at creation.
-    bell_ringer(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair) noexcept
-        : arm_(&arm), rung_(&rung), pair_(pair) {}
+    /// `fencing`: where it says that it fences for a while; nullptr: it never does, and a sleeper
+    /// must not look.
+    bell_ringer(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair,
+                std::uint32_t* fencing = nullptr,
+                std::uint32_t fenced_messages = fenced_after_ring) noexcept
+        : arm_(&arm), rung_(&rung), fencing_(fencing), pair_(pair),
+          fenced_messages_(fenced_messages),
+          fenced_left_(pair == fence_pair::publisher ? always : 0) {}
     /// One of several ringers, who come when the bell may be armed already: the first look rings.
-    static bell_ringer one_of_many(std::uint32_t const& arm, std::uint32_t& rung,
-                                   fence_pair pair) noexcept {
-        bell_ringer self(arm, rung, pair);
+    static bell_ringer one_of_many(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair,
+                                   std::uint32_t* fencing = nullptr,
+                                   std::uint32_t fenced_messages = fenced_after_ring) noexcept {
+        bell_ringer self(arm, rung, pair, fencing, fenced_messages);
         self.seen_ = Atomics::load(arm, std::memory_order_relaxed) - 1;
         self.many_ = true;
         return self;
@@ -77,7 +102,10 @@ class bell_ringer {
 
     /// To be called after the data became visible. Returns whether anybody was woken.
     bool ring_if_armed() noexcept {
-        light_fence<Atomics>(pair_);
+        if (fenced_left_ != 0) [[unlikely]] {
+            return ring_if_armed_with_fence();
+        }
+        light_fence<Atomics>(fence_pair::sleeper);
         // relaxed: the fence pair orders it after the data; the value itself carries nothing.
         std::uint32_t const armed = Atomics::load(*arm_, std::memory_order_relaxed);
         if (armed == seen_) [[likely]] {
@@ -89,14 +117,42 @@ class bell_ringer {
 
     /// Whether a ring is due. The caller then calls `ring_if_armed` off its hot path.
     bool armed() const noexcept {
-        light_fence<Atomics>(pair_);
+        light_fence<Atomics>(fenced_left_ != 0 ? fence_pair::publisher : fence_pair::sleeper);
         // relaxed: as in ring_if_armed().
         return Atomics::load(*arm_, std::memory_order_relaxed) != seen_;
     }
 
   private:
+    static constexpr std::uint32_t always = ~std::uint32_t{0};
+
+    [[gnu::noinline]] bool ring_if_armed_with_fence() noexcept {
+        light_fence<Atomics>(fence_pair::publisher);
+        // relaxed: as in ring_if_armed().
+        std::uint32_t armed = Atomics::load(*arm_, std::memory_order_relaxed);
+        if (armed == seen_ && fenced_left_ != always && --fenced_left_ == 0) {
+            // relaxed: ordered by the fence. A sleeper that arms before the look behind it is seen
+            // there; a later one sees the 0.
+            Atomics::store(*fencing_, std::uint32_t{0}, std::memory_order_relaxed);
+            Atomics::fence(std::memory_order_seq_cst); // pairs with the sleeper's full fence
+            armed = Atomics::load(*arm_, std::memory_order_relaxed);
+        }
+        if (armed == seen_) {
+            return false;
+        }
+        ring(armed);
+        return true;
+    }
+
     [[gnu::noinline, gnu::cold]] void ring(std::uint32_t armed) noexcept {
         seen_ = armed;
+        if (fencing_ != nullptr && fenced_left_ != always) {
+            if (fenced_left_ == 0) {
+                // release: pairs with the acquire in omits_fence(): who leaves the membarrier out
+                // because of it has all data of before.
+                Atomics::store(*fencing_, std::uint32_t{1}, std::memory_order_release);
+            }
+            fenced_left_ = fenced_messages_;
+        }
         // release: pairs with the acquire in bell_sleeper::prepare(); a sleeper that sees this
         // ring also sees the data that it was rung for.
         if (many_) {
@@ -109,10 +165,22 @@ class bell_ringer {
 
     std::uint32_t const* arm_ = nullptr;
     std::uint32_t* rung_ = nullptr;
+    std::uint32_t* fencing_ = nullptr;
     std::uint32_t seen_ = 0;
     fence_pair pair_ = fence_pair::publisher;
+    std::uint32_t fenced_messages_ = fenced_after_ring;
+    std::uint32_t fenced_left_ = always; ///< messages that are still to be fenced
     bool many_ = false;
 };
+
+/// Whether a ringer with `fence_pair::sleeper` leaves its fence out at present, so that the sleeper
+/// has to run it for it. Asked after arming and a full fence.
+template <class Atomics = std_atomics>
+inline bool omits_fence(std::uint32_t const& fencing) noexcept {
+    // acquire: pairs with the release in bell_ringer::ring(). Any other value than 1 is somebody's
+    // who should not have written it: fence.
+    return Atomics::load(fencing, std::memory_order_acquire) != 1;
+}
 
 /// The sleeper's side. Process-private; one per sleeper and bell.
 template <class Atomics = std_atomics>

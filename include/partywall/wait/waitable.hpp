@@ -5,14 +5,20 @@
 
 #include <partywall/os/membarrier.hpp>
 #include <partywall/segment/atomics.hpp>
+#include <partywall/wait/bell.hpp>
 #include <partywall/wait/waiting.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace partywall::inline v0::detail {
 
 /// One going to sleep: what it collects, and what is due before the re-check.
 struct arming {
+    explicit arming(wait_list& list, std::uint64_t through = 0) noexcept
+        : words(list), wake(through) {}
+
     wait_list& words;
     /// 0: the sleep is on the words. Otherwise it is through a descriptor, and this says which: to
     /// be left wherever writers look whom to wake (wake_word.hpp).
@@ -20,17 +26,33 @@ struct arming {
     bool armed = false;      ///< something was: the re-check needs a fence before it
     bool membarrier = false; ///< and some writers omit their half of it
 
-    /// The heavy half of the bells' fence pairs. One for everything that was armed.
-    void fence() noexcept {
-        // Pairs with light_fence() in bell_ringer.
-        if (membarrier) {
-            if (!os::heavy_fence()) {
-                words.cannot_rely_on_wakes();
-            }
-        } else if (armed || wake != 0) {
-            std_atomics::fence(std::memory_order_seq_cst);
+    /// A writer that omits its half unless `fencing` says otherwise was armed.
+    void fenced_if(std::uint32_t const& fencing) noexcept {
+        if (count_ == fencing_.size()) {
+            membarrier = true;
+        } else {
+            fencing_[count_++] = &fencing;
         }
     }
+
+    /// The heavy half of the bells' fence pairs. One for everything that was armed.
+    void fence() noexcept {
+        if (armed || wake != 0) {
+            // Pairs with the fences in bell_ringer. Before the look at who fences.
+            std_atomics::fence(std::memory_order_seq_cst);
+        }
+        for (std::size_t i = 0; i < count_ && !membarrier; ++i) {
+            membarrier = omits_fence<>(*fencing_[i]);
+        }
+        // Pairs with the compiler fence in bell_ringer::ring_if_armed().
+        if (membarrier && !os::heavy_fence()) {
+            words.cannot_rely_on_wakes();
+        }
+    }
+
+  private:
+    std::size_t count_ = 0;
+    std::array<std::uint32_t const*, 8> fencing_{};
 };
 
 class participant_core;
