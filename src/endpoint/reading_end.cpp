@@ -172,6 +172,7 @@ bool reading_end::grow(hold_slot& h, std::uint64_t bytes_max) noexcept {
     h.capacity = h.memory ? bytes : 0;
     if (!h.memory) {
         no_memory_ = true;
+        calm_ = false;
         return false;
     }
     auto const address = reinterpret_cast<std::uintptr_t>(h.memory.get());
@@ -414,6 +415,7 @@ bool reading_end::look_for_ends(taken& event) noexcept {
 }
 
 void reading_end::postpone(taken const& event) noexcept {
+    calm_ = false;
     switch (event.error) {
     case receive_errc::peer_died:
     case receive_errc::publisher_closed:

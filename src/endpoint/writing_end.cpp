@@ -26,9 +26,21 @@ void writing_end::use(writing_options const& options, gate<> const& ahead, ring_
     slots_ = slots;
     slot_count_ = slot_count;
     rings_ = options.rings;
+    leave_hints(hint_);
     block_ns_ = static_cast<std::uint64_t>(options.block_for.count());
     overflow_ = options.overflow;
     spin_ = spin_budget(options.waiting, static_cast<std::uint64_t>(options.spin_for.count()));
+}
+
+void writing_end::announce_specially() noexcept {
+    if (hint_ != nullptr) {
+        // relaxed: a hint may be late, or equal to the one before it.
+        std_atomics::store(*hint_, static_cast<std::uint8_t>(ring.position()),
+                           std::memory_order_relaxed);
+    }
+    if (rings_ && bell_.ring_if_armed()) {
+        rang();
+    }
 }
 
 void writing_end::say_closed() noexcept {

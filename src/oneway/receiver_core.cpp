@@ -177,12 +177,6 @@ result<void, failure<registry_errc>> receiver_core::set_metadata(metadata const&
     return participant_->set_metadata(entry_, meta);
 }
 
-bool receiver_core::has_news() const noexcept {
-    // acquire: pairs with the release in the sender's ring_for_arrival().
-    return look_anyway_ ||
-           std_atomics::load(*arrivals_, std::memory_order_acquire) != arrivals_seen_;
-}
-
 bool receiver_core::refresh() noexcept {
     bool changed = false;
     look_anyway_ = false;

@@ -242,7 +242,7 @@ endpoint_failure sender_core::take_lane(entry_info const& e) {
         &h.slot, 1);
     bell_ = bell_ringer<>::one_of_many(segment->control().arm, segment->bell().rung, fences_,
                                        &h.control.fencing);
-    hint_ = c.hinted != 0 ? segment->hints() + index : nullptr;
+    leave_hints(c.hinted != 0 ? segment->hints() + index : nullptr);
     if (!lane<>::open(h, mine)) {
         return fail(endpoint_errc::corrupt, doing + ": somebody took a lane that was ours");
     }
@@ -294,7 +294,7 @@ send_errc sender_core::let_go(send_errc why) noexcept {
     say_closed();
     say_arrival();
     rings_used += 1;
-    hint_ = nullptr;
+    leave_hints(nullptr);
     inbox_ = nullptr;
     life_ = {};
     looked_ = false;

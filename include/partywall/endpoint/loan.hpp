@@ -59,14 +59,19 @@ class loan {
 
     /// Publishes the message. Errors: closed (sent before, moved from, another message was sent
     /// since the loan), forked.
-    [[nodiscard]] result<void, send_errc> send() noexcept {
-        if (core_ == nullptr) {
+    [[nodiscard, gnu::always_inline]] result<void, send_errc> send() noexcept {
+        if (core_ == nullptr) [[unlikely]] {
             return send_errc::closed;
         }
-        if (position_ != core_->ring.position() || ring_ != core_->rings_used || !core_->usable()) {
+        if (position_ != core_->ring.position() || ring_ != core_->rings_used || !core_->usable())
+            [[unlikely]] {
             return core_->refusal();
         }
-        core_->commit(count_ * sizeof(element));
+        if constexpr (variable_length) {
+            core_->commit(count_ * sizeof(element));
+        } else {
+            core_->template commit_fixed<element>(memory_);
+        }
         core_->announce();
         core_ = nullptr;
         return {};

@@ -92,6 +92,13 @@ struct taken {
     receive_errc error = receive_errc::empty;
 };
 
+/// What the short way to a message came to.
+enum class quick : std::uint8_t {
+    took,
+    nothing, ///< there is none, and there is nothing else to report
+    unknown, ///< the long way must be gone
+};
+
 /// How a message gets out of a cell that may be overwritten meanwhile.
 template <std::size_t Bytes>
 struct copy_fixed_size {
@@ -309,6 +316,14 @@ class PARTYWALL_API reading_end : public waitable {
         return !look_due_ || !look_for_ends(event);
     }
 
+    /// Whether nothing but a message is to be looked for: then take_now() of the cores may do it. What
+    /// may_take() does besides is left to it.
+    [[gnu::always_inline]] bool nothing_else_to_do() const noexcept {
+        // relaxed, both: as in enter().
+        return !mark_.is_child() && user_.load(std::memory_order_relaxed) == &thread_mark &&
+               foreign_.load(std::memory_order_relaxed) == 0 && free_holds_ != 0 && !look_due_;
+    }
+
     template <class Copy>
     [[gnu::always_inline]] bool take(source& s, taken& t) noexcept {
         std::uint64_t const bytes = s.reader.length();
@@ -339,7 +354,7 @@ class PARTYWALL_API reading_end : public waitable {
     [[gnu::always_inline]] void took(source& s, std::uint32_t hold, std::uint64_t position,
                                      std::uint64_t bytes, taken& t) noexcept {
         hold_slot& h = holds_[hold];
-        free_holds_ &= ~(std::uint64_t{1} << hold);
+        free_holds_ &= free_holds_ - 1; // `hold` is the lowest
         h.from = &s;
         h.position = position;
         s.held += 1;
@@ -433,8 +448,7 @@ class PARTYWALL_API reading_end : public waitable {
     std::size_t next_ = 0;         ///< source to look at next
     std::vector<std::unique_ptr<source>> sources_;
     std::uint32_t takes_until_look_ = 1;
-    /// Nothing has happened since look_around() last had nothing to do: a receiver of many may leave
-    /// it out for a while.
+    /// Nothing has happened since look_around() last had nothing to do: it may be left out for a while.
     bool calm_ = false;
     bool look_due_ = false; ///< ends must be looked for, although messages are ready
     /// Holds that other threads gave back, bit per hold; bit 63: closed, the last sample destroys.

@@ -40,19 +40,19 @@ class reading_handle {
 
     /// The next message if there is one now.
     [[nodiscard]] sample<T> try_receive() noexcept {
-        if (!core_) {
-            return closed();
+        sample<T> s;
+        if (take_now(s) == detail::quick::unknown) {
+            s = try_receive_thoroughly();
         }
-        return {core_.get(),
-                core_->try_for_descriptor([this] { return core_->template try_take<copier>(); })};
+        return s;
     }
     /// The next message, waiting for it at most `timeout`.
     [[nodiscard]] sample<T> receive(std::chrono::nanoseconds timeout) noexcept {
-        if (!core_) {
-            return closed();
+        sample<T> s;
+        if (take_now(s) != detail::quick::took) {
+            s = receive_thoroughly(timeout);
         }
-        return {core_.get(), core_->wait_for([this] { return core_->template try_take<copier>(); },
-                                             detail::wait_ns(timeout))};
+        return s;
     }
     [[nodiscard]] sample<T> receive_until(std::chrono::steady_clock::time_point deadline) noexcept {
         auto const now = std::chrono::steady_clock::now();
@@ -66,7 +66,10 @@ class reading_handle {
         requires(!detail::payload<T>::variable_length) {
         std::size_t count = 0;
         while (count < out.size()) {
-            sample<T> const s = next_of_several();
+            sample<T> s;
+            if (take_now(s) == detail::quick::unknown) {
+                s = next_of_several();
+            }
             if (!s) {
                 break;
             }
@@ -87,7 +90,9 @@ class reading_handle {
         sample<T>& operator*() noexcept { return current_; }
         iterator& operator++() noexcept {
             current_.reset();
-            current_ = from_->next_of_several();
+            if (from_->take_now(current_) == detail::quick::unknown) {
+                current_ = from_->next_of_several();
+            }
             return *this;
         }
         void operator++(int) noexcept { ++*this; }
@@ -144,8 +149,35 @@ class reading_handle {
   private:
     friend struct detail::wait_access;
     detail::waitable* to_be_waited_for() noexcept { return core_.get(); }
+    /// Fills an empty sample if that takes no more than a look.
+    [[gnu::always_inline]] detail::quick take_now(sample<T>& s) noexcept {
+        if (!core_) [[unlikely]] {
+            return detail::quick::unknown;
+        }
+        detail::quick const what = core_->template take_now<copier>(s.taken_);
+        if (what == detail::quick::took) [[likely]] {
+            s.core_ = core_.get();
+        } else if (core_->has_descriptor()) [[unlikely]] {
+            return detail::quick::unknown; // it has to be armed
+        }
+        return what;
+    }
+    [[gnu::noinline]] sample<T> try_receive_thoroughly() noexcept {
+        if (!core_) {
+            return closed();
+        }
+        return {core_.get(),
+                core_->try_for_descriptor([this] { return core_->template try_take<copier>(); })};
+    }
+    [[gnu::noinline]] sample<T> receive_thoroughly(std::chrono::nanoseconds timeout) noexcept {
+        if (!core_) {
+            return closed();
+        }
+        return {core_.get(), core_->wait_for([this] { return core_->template try_take<copier>(); },
+                                             detail::wait_ns(timeout))};
+    }
     /// For loops that end where there is nothing and cannot say why.
-    sample<T> next_of_several() noexcept {
+    [[gnu::noinline]] sample<T> next_of_several() noexcept {
         if (!core_) {
             return closed();
         }

@@ -14,6 +14,9 @@
 
 namespace partywall::inline v0 {
 
+template <class T, class Core>
+class reading_handle;
+
 /// A received message, or the reason why there is none.
 ///
 /// Use when  reading a message where it lies. Of a lossless subscription it is the publisher's
@@ -84,6 +87,9 @@ class sample {
     }
 
   private:
+    template <class, class>
+    friend class reading_handle;
+
     detail::reading_end* core_ = nullptr;
     detail::taken taken_;
 };

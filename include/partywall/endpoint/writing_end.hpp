@@ -79,12 +79,9 @@ class PARTYWALL_API writing_end {
     }
     /// Tells the readers. After commit().
     [[gnu::always_inline]] void announce() noexcept {
-        if (hint_ != nullptr) [[unlikely]] {
-            // relaxed: a hint may be late, or equal to the one before it.
-            std_atomics::store(*hint_, static_cast<std::uint8_t>(ring.position()),
-                               std::memory_order_relaxed);
-        }
-        if (rings_ && bell_.ring_if_armed()) [[unlikely]] {
+        if (special_) [[unlikely]] {
+            announce_specially();
+        } else if (bell_.ring_if_armed()) [[unlikely]] {
             rang();
         }
     }
@@ -94,7 +91,11 @@ class PARTYWALL_API writing_end {
     [[gnu::always_inline]] void put(T const& message) noexcept {
         if constexpr (sizeof(T) > always_inline_bytes) {
             if (pool) [[unlikely]] {
-                put_with_pool(reinterpret_cast<std::byte const*>(&message), sizeof(T));
+                if constexpr (sizeof(T) <= inline_bytes_default) {
+                    put_copy_with_pool(message);
+                } else {
+                    put_with_pool(reinterpret_cast<std::byte const*>(&message), sizeof(T));
+                }
                 return;
             }
         }
@@ -110,6 +111,26 @@ class PARTYWALL_API writing_end {
     }
     /// Memory of the next message, to be written in place and then published by commit().
     std::byte* begin() noexcept { return pool ? pool.acquire() : ring.begin(); }
+    /// The same for messages of one size, for which less has to be asked.
+    template <class T>
+    [[gnu::always_inline]] std::byte* begin_fixed() noexcept {
+        if constexpr (sizeof(T) > always_inline_bytes) {
+            if (pool) [[unlikely]] {
+                return pool.acquire();
+            }
+        }
+        return ring.begin();
+    }
+    template <class T>
+    [[gnu::always_inline]] void commit_fixed(std::byte* memory) noexcept {
+        if constexpr (sizeof(T) > always_inline_bytes) {
+            if (pool) [[unlikely]] {
+                commit_with_pool(sizeof(T));
+                return;
+            }
+        }
+        ring.commit_at(memory);
+    }
     void commit(std::uint64_t bytes) noexcept {
         if (pool) {
             commit_with_pool(bytes);
@@ -144,6 +165,11 @@ class PARTYWALL_API writing_end {
     /// `slots`: those who hold us up; they outlive this, as `control` does.
     void use(writing_options const& options, gate<> const& ahead, ring_control& control,
              reader_slot* slots, std::uint32_t slot_count) noexcept;
+    /// Where every message is to leave a hint; nullptr: nowhere.
+    void leave_hints(std::uint8_t* hint) noexcept {
+        hint_ = hint;
+        special_ = hint_ != nullptr || !rings_;
+    }
     /// Says in the ring that no message follows (writing_end is closed afterwards).
     void say_closed() noexcept;
     bool interrupted() noexcept;
@@ -169,11 +195,12 @@ class PARTYWALL_API writing_end {
     // Read for every message.
     os::fork_mark mark_ = os::fork_mark::current();
     bool open_ = false;
-    bool rings_ = true;
+    bool special_ = false; ///< it does not ring, or leaves a hint
     gate<> gate_;
     bell_ringer<> bell_;
-    std::uint8_t* hint_ = nullptr; ///< where a receiver of many looks first
     // Read less often than once per lap.
+    bool rings_ = true;
+    std::uint8_t* hint_ = nullptr; ///< where a receiver of many looks first
     std::uint64_t block_ns_ = 0;
     overflow overflow_ = overflow::drop_oldest;
     spin_budget spin_;
@@ -188,9 +215,16 @@ class PARTYWALL_API writing_end {
     std::uint32_t* interrupts_heeded_ = &interrupts_seen_;
 
   private:
+    /// By value: a message whose address were handed on here would have to lie in memory for all the
+    /// others, which go through registers.
+    template <class T>
+    [[gnu::noinline, gnu::cold]] void put_copy_with_pool(T message) noexcept {
+        put_with_pool(reinterpret_cast<std::byte const*>(&message), sizeof(T));
+    }
     [[gnu::noinline]] void put_with_pool(std::byte const* message, std::uint64_t bytes) noexcept;
     void commit_with_pool(std::uint64_t bytes) noexcept;
     [[gnu::noinline, gnu::cold]] void rang() noexcept;
+    [[gnu::noinline]] void announce_specially() noexcept;
     [[gnu::noinline]] send_errc make_room(std::uint64_t wait_ns) noexcept;
     [[gnu::noinline]] bool find_room() noexcept;
     bool ask_laggards(gate<>::laggard& held_by) noexcept;

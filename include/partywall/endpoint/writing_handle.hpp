@@ -32,8 +32,10 @@ class writing_handle {
     writing_handle& operator=(writing_handle&&) noexcept = default;
     ~writing_handle() = default; // closes; never blocks
 
-    /// Sends a copy. Waits at most `block_for` (overflow::block).
-    [[nodiscard]] send_result send(element const& message) noexcept requires(!variable_length) {
+    /// Sends a copy. Waits at most `block_for` (overflow::block). Inlined always: a message that its
+    /// caller has just put together then goes from registers to its cell.
+    [[nodiscard, gnu::always_inline]] send_result send(element const& message) noexcept
+        requires(!variable_length) {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
@@ -76,11 +78,15 @@ class writing_handle {
     /// loan at a time; a second one before the first was sent is the same memory again. Dropping
     /// it sends nothing and takes no position; but if the message would lie in the ring, it has, as
     /// anybody who is about to send, taken the oldest message from readers of the past.
-    [[nodiscard]] result<partywall::loan<T>, send_errc> loan() noexcept {
+    [[nodiscard, gnu::always_inline]] result<partywall::loan<T>, send_errc> loan() noexcept {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
-        return partywall::loan<T>(*core_, core_->begin());
+        if constexpr (variable_length) {
+            return partywall::loan<T>(*core_, core_->begin());
+        } else {
+            return partywall::loan<T>(*core_, core_->template begin_fixed<element>());
+        }
     }
 
     /// Sends as many as there is room for, waiting for the first one only, and wakes sleepers

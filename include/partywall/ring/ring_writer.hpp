@@ -52,7 +52,7 @@ class ring_writer {
 
     /// Takes the cell away from readers; afterwards its payload may be written. May be repeated
     /// for the same position (I3).
-    std::byte* begin() noexcept {
+    [[gnu::always_inline]] std::byte* begin() noexcept {
         std::byte* const cell = geometry_.cell(position_);
         mark(cell, position_);
         return cell + geometry_.payload_offset;
@@ -60,6 +60,10 @@ class ring_writer {
 
     /// Publishes what was written since begin().
     void commit() noexcept { publish(geometry_.cell(position_), position_); }
+    /// The same, for who still knows what begin() returned.
+    [[gnu::always_inline]] void commit_at(std::byte* payload) noexcept {
+        publish(payload - geometry_.payload_offset, position_);
+    }
     /// Same for a variable-length cell: with the length of the message that lies in it, at most
     /// payload_bytes_max, or a descriptor of where else it lies.
     void commit(std::uint64_t descriptor) noexcept {
@@ -93,14 +97,14 @@ class ring_writer {
     static std::uint64_t& stamp_of(std::byte* cell) noexcept {
         return *reinterpret_cast<std::uint64_t*>(cell);
     }
-    static void mark(std::byte* cell, std::uint64_t position) noexcept {
+    [[gnu::always_inline]] static void mark(std::byte* cell, std::uint64_t position) noexcept {
         // relaxed: ordered before the payload by the fence.
         Atomics::store(stamp_of(cell), writing_stamp(position), std::memory_order_relaxed);
         // I1. Pairs with the acquire fence in ring_reader::still_there(): a reader that copied
         // any byte of the new payload also sees at least this mark when it looks again.
         Atomics::fence(std::memory_order_release);
     }
-    void publish(std::byte* cell, std::uint64_t position) noexcept {
+    [[gnu::always_inline]] void publish(std::byte* cell, std::uint64_t position) noexcept {
         // release: I2. Pairs with the acquire in ring_reader::look().
         Atomics::store(stamp_of(cell), ready_stamp(position), std::memory_order_release);
         position_ = position + 1;
