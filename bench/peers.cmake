@@ -45,3 +45,23 @@ find_package(gRPC QUIET CONFIG)
 if(TARGET gRPC::grpc++)
     partywall_bench_peer(grpc LIBRARIES gRPC::grpc++)
 endif()
+
+# Aeron is in no distribution: its C client and its media driver, where an install prefix is given.
+set(PARTYWALL_BENCH_AERON_PREFIX "" CACHE PATH "Where Aeron is installed, to be compared with")
+if(PARTYWALL_BENCH_AERON_PREFIX)
+    find_path(PARTYWALL_BENCH_AERON_INCLUDE aeronc.h
+        PATHS "${PARTYWALL_BENCH_AERON_PREFIX}" PATH_SUFFIXES include include/aeron NO_DEFAULT_PATH)
+    find_library(PARTYWALL_BENCH_AERON_LIBRARY aeron
+        PATHS "${PARTYWALL_BENCH_AERON_PREFIX}" PATH_SUFFIXES lib lib64 NO_DEFAULT_PATH)
+    find_program(PARTYWALL_BENCH_AERONMD aeronmd
+        PATHS "${PARTYWALL_BENCH_AERON_PREFIX}" PATH_SUFFIXES bin NO_DEFAULT_PATH)
+    mark_as_advanced(PARTYWALL_BENCH_AERON_INCLUDE PARTYWALL_BENCH_AERON_LIBRARY PARTYWALL_BENCH_AERONMD)
+    if(PARTYWALL_BENCH_AERON_INCLUDE AND PARTYWALL_BENCH_AERON_LIBRARY AND PARTYWALL_BENCH_AERONMD)
+        partywall_bench_peer(aeron LIBRARIES "${PARTYWALL_BENCH_AERON_LIBRARY}"
+            INCLUDES "${PARTYWALL_BENCH_AERON_INCLUDE}")
+        set_source_files_properties(subjects/aeron.cpp PROPERTIES COMPILE_DEFINITIONS
+            "PARTYWALL_BENCH_AERONMD=\"${PARTYWALL_BENCH_AERONMD}\"")
+    else()
+        message(WARNING "bench: no Aeron below ${PARTYWALL_BENCH_AERON_PREFIX}")
+    endif()
+endif()

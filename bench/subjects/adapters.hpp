@@ -16,6 +16,7 @@ subject zeromq_subject();
 subject nng_subject();
 subject iceoryx_subject();
 subject grpc_subject();
+subject aeron_subject();
 /// Works, but for one message of many: what a test needs to see a run fail.
 std::vector<subject> broken_subjects();
 

@@ -19,6 +19,9 @@ std::vector<subject> const& subjects() {
 #ifdef PARTYWALL_BENCH_GRPC
         s.push_back(grpc_subject());
 #endif
+#ifdef PARTYWALL_BENCH_AERON
+        s.push_back(aeron_subject());
+#endif
         for (subject& one : broken_subjects()) {
             s.push_back(std::move(one));
         }
@@ -50,8 +53,10 @@ std::vector<missing_subject> const& missing_subjects() {
 #ifndef PARTYWALL_BENCH_GRPC
         {"grpc", "install libgrpc++-dev"},
 #endif
+#ifndef PARTYWALL_BENCH_AERON
+        {"aeron", "configure with -DPARTYWALL_BENCH_AERON_PREFIX=where it is installed"},
+#endif
         {"iceoryx2", "nobody has written its adapter yet"},
-        {"aeron", "nobody has written its adapter yet"},
     };
     return all;
 }
