@@ -79,5 +79,7 @@ inline constexpr std::uint32_t breaker_probe_calls_max = 4096;
 
 /// Words that one wait sleeps on (the kernel's own limit for futex_waitv).
 inline constexpr std::size_t wait_words_max = 128;
+/// Processes whose ends one descriptor tells of, which takes a descriptor each.
+inline constexpr std::size_t processes_told_max = 32;
 
 } // namespace partywall::inline v0

@@ -39,7 +39,7 @@ std::atomic<std::uint32_t>& ends_with_descriptors() noexcept {
 }
 
 void kick_sleepers() noexcept {
-    // release: pairs with the acquire in prepare_sleep(). seq_cst, both, and so is the count in
+    // release: pairs with the acquire in add_kicks(). seq_cst, both, and so is the count in
     // sleep(), after which the kernel compares `kicks` behind a full barrier of its own: either we
     // see the sleeper, or it sees the kick. Nobody asleep costs no system call.
     kicks().fetch_add(1, std::memory_order_seq_cst);

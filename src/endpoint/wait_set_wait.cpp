@@ -200,11 +200,7 @@ void wait_set::state::arm(detail::arming& a) noexcept {
         if (m->place.what != nullptr) {
             m->place.what->arm(a);
         } else if (m->event.kind == what::ended) {
-            a.words.peer_death_matters();
-            std::uint32_t const life = m->life.word != nullptr ? os::robust_value(m->life.word) : 0;
-            if (os::robust_is_held(life)) {
-                a.words.add({os::robust_futex(m->life.word), life, true});
-            }
+            a.add_life(m->life.sign(m->ticket));
         }
     }
 }

@@ -220,7 +220,7 @@ bool writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t u
     }
     reader_slot const& slot = slots()[held_by.slot];
     words.add_data({&slot.freed, held_by.freed, true});
-    words.peer_death_matters();
+    bool told = false; // of its death
     std::uint64_t end = until_ns;
     participant_core::life_view life;
     std::uint64_t const ticket = life_of_laggard(held_by, words);
@@ -239,8 +239,13 @@ bool writing_end::sleep_for_room(gate<>::laggard const& held_by, std::uint64_t u
             next_question_ns_ = 0;
             os::futex_wake(*os::robust_futex(life.word), INT_MAX, true);
         } else if (os::robust_is_held(value)) {
-            words.add({os::robust_futex(life.word), value, true});
+            told = words.add({os::robust_futex(life.word), value, true});
         }
+    }
+    if (told) {
+        words.peer_death_is_told();
+    } else {
+        words.peer_death_matters();
     }
     bool const woken = words.park(end) == os::futex_result::woken;
     if (life.word != nullptr && os::robust_owner_died(os::robust_value(life.word))) {

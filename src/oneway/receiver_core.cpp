@@ -371,10 +371,10 @@ bool receiver_core::free_lane(std::uint32_t index, owner seen, std::uint64_t sta
     add_to_own(control.received, std::exchange(own.received, 0));
     add_to_own(control.missed, std::exchange(own.missed, 0));
     own.seen = {};
-    if (!lane<>::free(segment_->lanes()[index], seen, participant_->ticket(), start)) {
+    if (!lane<>::free_and_move(segment_->lanes()[index], seen, participant_->ticket(), own.start,
+                               start)) {
         return false;
     }
-    own.start = start; // only now: who opened it meanwhile sends from where it began
     add_to_own(control.lanes_freed, 1);
     participant_->bump_epoch(); // senders may wait for a lane
     return true;
@@ -416,8 +416,18 @@ void receiver_core::catch_up() noexcept { free_after_deaths(); }
 void receiver_core::add_words(arming& a) noexcept {
     inbox_control& control = segment_->control();
     add_to_own(control.sleeps, 1);
-    if (!sources_.empty() || waiting_for_proof_ != 0) {
-        a.words.peer_death_matters(); // looked for once per slice
+    // A receiver that is sent to pays for no words but its bell's: deaths are looked for once per
+    // slice. One that slept through a slice is told.
+    bool const told = a.deaths != nullptr ? sources_.size() <= processes_told_max
+                                          : slept_through_ && sources_.size() <= lives_slept_on_max;
+    slept_on_lives_ = told && a.deaths == nullptr;
+    for (auto const& s : sources_) {
+        if (told && !a.add_life(s->life.sign(s->ticket))) {
+            look_anyway_ = true; // it may have died already: the look after the arming finds it
+        }
+    }
+    if ((!told && !sources_.empty()) || waiting_for_proof_ != 0) {
+        a.words.peer_death_matters();
     }
     if (!wakes_) {
         a.words.cannot_rely_on_wakes();
@@ -443,8 +453,16 @@ void receiver_core::add_words(arming& a) noexcept {
 void receiver_core::after_sleep() noexcept {
     os::futex_word const rung = bell_.rung_word();
     // relaxed: a slice has ended, or somebody rang; if he rang just now he is found next time.
-    if (!wakes_ || std_atomics::load(*rung.address, std::memory_order_relaxed) == rung.expected) {
-        look_anyway_ = true;
+    slept_through_ =
+        !wakes_ || std_atomics::load(*rung.address, std::memory_order_relaxed) == rung.expected;
+    look_anyway_ = look_anyway_ || slept_through_;
+    if (std::exchange(slept_on_lives_, false)) {
+        for (auto const& s : sources_) {
+            if (s->life.word != nullptr && os::robust_died_now(s->life.word)) {
+                os::futex_wake(*os::robust_futex(s->life.word), INT_MAX, true); // one was woken
+                look_anyway_ = true;
+            }
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <partywall/os/robust_word.hpp>
 
+#include <partywall/os/futex.hpp>
+
 #include <linux/futex.h>
 #include <pthread.h>
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 
 #if !defined(__GLIBC__)
@@ -53,7 +56,10 @@ bool robust_hold(void* memory) noexcept {
     return true;
 }
 
-void robust_release(void* memory) noexcept { ::pthread_mutex_unlock(mutex_of(memory)); }
+void robust_release(void* memory) noexcept {
+    ::pthread_mutex_unlock(mutex_of(memory)); // wakes one
+    futex_wake(*static_cast<std::uint32_t const*>(memory), INT_MAX, true);
+}
 
 std::uint32_t robust_value(void const* memory) noexcept {
     // Pairs with the holder's unlock, or with the kernel's mark after the holder's last store.

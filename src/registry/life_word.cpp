@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <new>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -74,16 +75,20 @@ thread_local held_list held;
 
 } // namespace
 
-result<life_word, segment_failure> life_word::create(directory const& where, std::uint64_t ticket) {
-    auto const fill = [](std::byte* base, void*) {
-        os::robust_init(reinterpret_cast<life_layout*>(base)->word);
+result<life_word, segment_failure> life_word::create(directory const& where, std::uint64_t ticket,
+                                                     std::uint64_t pid_namespace) {
+    auto const fill = [](std::byte* base, void* names) {
+        auto& layout = *reinterpret_cast<life_layout*>(base);
+        os::robust_init(layout.word);
+        layout.pid_namespace = *static_cast<std::uint64_t const*>(names);
+        layout.pid = static_cast<std::uint32_t>(::getpid());
     };
     segment_spec const spec{{segment_kind::life, ticket, 0},
                             life_layout_version,
                             life_layout_fingerprint,
                             sizeof(life_layout),
                             0};
-    auto created = create_segment(where, spec, fill, nullptr);
+    auto created = create_segment(where, spec, fill, &pid_namespace);
     if (!created) {
         return created.error();
     }

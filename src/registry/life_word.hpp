@@ -23,7 +23,8 @@ struct life_page;
 class life_word {
   public:
     /// Creates the participant's life segment and holds its word for this thread.
-    static result<life_word, segment_failure> create(directory const& where, std::uint64_t ticket);
+    static result<life_word, segment_failure> create(directory const& where, std::uint64_t ticket,
+                                                     std::uint64_t pid_namespace);
 
     /// Holds the word for this thread if nobody does. One load when somebody does.
     void keep() noexcept;

@@ -95,7 +95,7 @@ void remove_namesakes(state const& own) {
 result<void, join_failure> make_life(state& own) {
     space_patience patience;
     for (;;) {
-        auto life = life_word::create(own.where, own.ticket);
+        auto life = life_word::create(own.where, own.ticket, own.pid_namespace);
         if (life) {
             own.life.emplace(std::move(life.value()));
             return {};
@@ -337,9 +337,13 @@ participant_core::life_view participant_core::life_of(std::uint64_t ticket) {
         return {};
     }
     state& own = *state_;
-    auto const view_of = [](std::shared_ptr<mapping const> map) {
-        void const* const word = reinterpret_cast<life_layout const*>(map->data())->word;
-        return life_view{word, std::move(map)};
+    auto const view_of = [&own](std::shared_ptr<mapping const> map) {
+        auto const& layout = *reinterpret_cast<life_layout const*>(map->data());
+        constexpr auto relaxed = std::memory_order_relaxed; // constant, if it is honest
+        std::uint32_t const pid = std_atomics::load(layout.pid, relaxed);
+        bool const ours = own.pid_namespace != 0 && pid <= INT_MAX &&
+                          std_atomics::load(layout.pid_namespace, relaxed) == own.pid_namespace;
+        return life_view{layout.word, std::move(map), ours ? static_cast<int>(pid) : 0};
     };
     std::lock_guard const guard(own.lives_mutex);
     if (auto const known = own.lives.find(ticket); known != own.lives.end()) {

@@ -8,6 +8,7 @@
 #include "registry_reading.hpp"
 
 #include <partywall/os/life_lock.hpp>
+#include <partywall/os/process.hpp>
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_slots.hpp>
 #include <partywall/wait/wake_pipe.hpp>
@@ -56,6 +57,7 @@ struct participant_core::state {
     std::string registry_path;
     mapping registry;
     std::uint64_t ticket = 0;
+    std::uint64_t pid_namespace = os::pid_namespace();
     bool membarrier = false;
     recovery_hooks hooks;
     std::optional<os::life_lock> lock;

@@ -77,7 +77,7 @@ struct registry_watch::state final : detail::waitable {
         std::uint64_t slice_ns = look_slice_ns;
         bool recovered = false; ///< do not wait: that was a change
     };
-    /// Calls add(word) for those that will tell of a death. Recovers those that are proven dead.
+    /// Calls add(life) for those that can tell of a death. Recovers those that are proven dead.
     template <class Add>
     outlook tend(Add add);
     void look_at_lives();
@@ -236,8 +236,7 @@ registry_watch::state::outlook registry_watch::state::tend(Add add) {
             // The kernel woke one of those who slept here; the others are ours to wake.
             os::futex_wake(*os::robust_futex(one.view.word), INT_MAX, true);
         }
-        if (os::robust_is_held(one.value) &&
-            add(os::futex_word{os::robust_futex(one.view.word), one.value, true})) {
+        if (os::robust_is_held(one.value) && add(one)) {
             continue;
         }
         if (!os::robust_is_held(one.value) && participant->proven_dead(one.ticket)) {
@@ -268,10 +267,10 @@ void registry_watch::state::sleep(std::uint32_t epoch, std::uint64_t until_ns) {
     if (descriptor) {
         descriptor->disturb(); // this call may take what it would tell of
     }
-    outlook const o = tend([&](os::futex_word const& word) {
+    outlook const o = tend([&](life const& one) {
         bool const fits = count < sleep_on.size();
         if (fits) {
-            sleep_on[count++] = word;
+            sleep_on[count++] = {os::robust_futex(one.view.word), one.value, true};
         }
         return fits;
     });
@@ -302,7 +301,8 @@ void registry_watch::state::arm(detail::arming& a) noexcept {
     participant->keep_notice();
     a.words.add_data({&participant->epoch_word(), sequence, true});
     try {
-        outlook const o = tend([&](os::futex_word const& word) { return a.words.add(word); });
+        outlook const o =
+            tend([&](life const& one) { return a.add_life(one.view.sign(one.ticket)); });
         if (o.slice_ns <= blind_slice_ns) {
             a.words.peer_death_matters();
         }

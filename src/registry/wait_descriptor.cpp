@@ -39,6 +39,8 @@ namespace {
 constexpr std::uint64_t pipe_tag = 0;
 constexpr std::uint64_t timer_tag = 1;
 constexpr std::uint64_t registry_tag = 2;
+/// Events that are taken at a time beside those of other descriptors; the rest comes next.
+constexpr std::size_t events_max = 8;
 /// In tick_ns_: the timer's next expiry is another one than the period says.
 constexpr std::uint64_t retimed = std::uint64_t{1} << 63;
 
@@ -98,7 +100,7 @@ wait_descriptor::make(std::shared_ptr<participant_core> participant, bool regist
     }
 }
 
-int wait_descriptor::open(bool registry) noexcept {
+int wait_descriptor::open(bool registry) {
     std::uint64_t const number = participant_->next_number();
     if (number == 0) {
         return EOVERFLOW;
@@ -116,6 +118,7 @@ int wait_descriptor::open(bool registry) noexcept {
         error != 0) {
         return error;
     }
+    deaths_.open(epoll_.get(), participant_->ticket());
     if (int const error = watch(pipe_.fd(), EPOLLIN, pipe_tag); error != 0) {
         return error;
     }
@@ -145,7 +148,7 @@ int wait_descriptor::watch(int fd, std::uint32_t events, std::uint64_t tag) noex
 }
 
 wait_descriptor::seen wait_descriptor::look() noexcept {
-    std::array<epoll_event, 3> few;
+    std::array<epoll_event, events_max> few;
     epoll_event* events = few.data();
     std::size_t room = few.size();
     if (watched_ != 0) {
@@ -163,7 +166,10 @@ wait_descriptor::seen wait_descriptor::look() noexcept {
         what.pipe = what.pipe || tag == pipe_tag;
         what.timer = what.timer || tag == timer_tag;
         what.registry = what.registry || tag == registry_tag;
-        if (tag >= first_tag) {
+        if ((tag & death_watch::tag_bit) != 0) {
+            what.death = true;
+            deaths_.ended(tag);
+        } else if (tag >= first_tag) {
             others_.push_back({tag, events[i].events}); // there is room: reserved
         }
     }
@@ -173,7 +179,7 @@ wait_descriptor::seen wait_descriptor::look() noexcept {
 int wait_descriptor::watch_other(int fd, std::uint32_t events, std::uint64_t tag) noexcept {
     try {
         others_.reserve(watched_ + 1);
-        events_.resize((watched_ + 4) * sizeof(epoll_event));
+        events_.resize((watched_ + 1 + events_max) * sizeof(epoll_event));
     } catch (...) {
         return ENOMEM;
     }
@@ -251,7 +257,9 @@ bool wait_descriptor::rearm(waitable& who, wait_list& words) noexcept {
     who.after_sleep();
     words = wait_list::of_descriptor();
     arming a{words, new_wake_word(number())};
+    a.deaths = &deaths_;
     who.arm(a);
+    deaths_.forget_others();
     if (follows_registry_) {
         // After a slice anew: somebody may have failed to open our pipe.
         participant_->arm_registry(*this, what.registry, what.timer);

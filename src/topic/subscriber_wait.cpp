@@ -48,13 +48,7 @@ void subscriber_core::add_words(arming& a) noexcept {
         } else {
             words.cannot_rely_on_wakes();
         }
-        words.peer_death_matters();
-        if (s->life.word != nullptr) {
-            std::uint32_t const life = os::robust_value(s->life.word);
-            if (os::robust_is_held(life)) {
-                words.add({os::robust_futex(s->life.word), life, true});
-            }
-        }
+        a.add_life(s->life.sign(s->ticket));
     }
     if (!recover_due_.empty()) {
         words.peer_death_matters(); // proof is still to come

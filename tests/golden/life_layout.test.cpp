@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The bytes of a life segment. A change here is a new life_layout_version, and a decision.
+#include <partywall/os/process.hpp>
 #include <partywall/os/robust_word.hpp>
 #include <partywall/registry/life_layout.hpp>
 #include <partywall/registry/participant_core.hpp>
@@ -37,9 +38,9 @@ TEST(GoldenLife, IsTheseBytes) {
     std::string const bytes{std::istreambuf_iterator<char>(file), {}};
     ASSERT_EQ(bytes.size(), 256U);
     EXPECT_EQ(hex_of(bytes.substr(0, 128)), "706172747977616c"            // magic: "partywal"
-                                            "01000000"                    // layout_version
+                                            "02000000"                    // layout_version
                                             "02000000"                    // kind
-                                            "cb0e44eb0a875874"            // layout_fingerprint
+                                            "c38e31881dd69b99"            // layout_fingerprint
                                             "0001000000000000"            // total_bytes
                                             "0100000000000000"            // owner_ticket
                                                 + std::string(176, '0')); // and nothing else
@@ -47,12 +48,18 @@ TEST(GoldenLife, IsTheseBytes) {
     std::memcpy(&word, bytes.data() + 128, sizeof word);
     constexpr std::uint32_t waiters = 0x8000'0000;
     EXPECT_EQ(word, waiters | static_cast<std::uint32_t>(::gettid())) << "what sleepers expect";
-    EXPECT_EQ(hex_of(bytes.substr(192)), std::string(128, '0'));
+    std::uint64_t pid_namespace = 0;
+    std::memcpy(&pid_namespace, bytes.data() + 192, sizeof pid_namespace);
+    EXPECT_EQ(pid_namespace, os::pid_namespace());
+    std::uint32_t pid = 0;
+    std::memcpy(&pid, bytes.data() + 200, sizeof pid);
+    EXPECT_EQ(pid, static_cast<std::uint32_t>(::getpid()));
+    EXPECT_EQ(hex_of(bytes.substr(204)), std::string(104, '0'));
 }
 
 TEST(GoldenLife, NumbersAreThese) {
-    EXPECT_EQ(detail::life_layout_version, 1U);
-    EXPECT_EQ(detail::life_layout_fingerprint, 0x7458'870a'eb44'0ecbU);
+    EXPECT_EQ(detail::life_layout_version, 2U);
+    EXPECT_EQ(detail::life_layout_fingerprint, 0x999b'd61d'8831'8ec3U);
 }
 
 } // namespace

@@ -105,6 +105,26 @@ TEST(RobustWord, ReleasingOneOfManyLeavesTheOthersHeld) {
     robust_release(words[2].memory);
 }
 
+/// Nobody tells them of a death while nobody holds the word.
+TEST(RobustWord, ReleasingItWakesEverySleeper) {
+    private_word word;
+    ASSERT_TRUE(robust_hold(word.memory));
+    std::uint32_t const held = robust_value(word.memory);
+    std::vector<std::thread> sleepers;
+    for (int i = 0; i < 3; ++i) {
+        sleepers.emplace_back([&] {
+            futex_word const one{robust_futex(word.memory), held, true};
+            while (robust_value(word.memory) == held) {
+                (void)futex_wait(one, ~std::uint64_t{0} >> 1);
+            }
+        });
+    }
+    robust_release(word.memory);
+    for (std::thread& one : sleepers) {
+        one.join();
+    }
+}
+
 /// Holds the word of the file and ends as it is told.
 PARTYWALL_ROLE(holds_a_word) {
     word_file const file(context.arg(0));

@@ -93,6 +93,8 @@ TEST(Strangers, InDifferentPidNamespacesWithTheSamePidSeeEachOthersLifeAndDeath)
     }
     EXPECT_TRUE(me->recover().nothing());
     EXPECT_TRUE(os::robust_is_held(os::robust_value(me->life_of(tickets[0]).word)));
+    EXPECT_EQ(me->life_of(tickets[0]).pid, 0) << "its pid is no pid of ours";
+    EXPECT_EQ(me->life_of(me->ticket()).pid, ::getpid());
 
     inits[0].send("die");
     wait_for_proof(*me, tickets[0]);

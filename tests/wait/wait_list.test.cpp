@@ -63,6 +63,19 @@ TEST_P(WaitList, EndsEverySleepWithItsSlice) {
     EXPECT_NE(words.park(far), futex_result::changed);
 }
 
+TEST_P(WaitList, HasShortSlicesOnlyForDeathsThatNothingTellsOf) {
+    wait_list words = wait_list::of_descriptor();
+    EXPECT_EQ(words.tick_ns(), detail::slice::idle_ns);
+    words.peer_death_is_told();
+    EXPECT_EQ(words.tick_ns(), detail::slice::told_ns);
+    words.peer_death_matters(); // of another
+    EXPECT_EQ(words.tick_ns(), detail::slice::peer_ns);
+    words.peer_death_is_told();
+    EXPECT_EQ(words.tick_ns(), detail::slice::peer_ns);
+    words.cannot_rely_on_wakes();
+    EXPECT_EQ(words.tick_ns(), detail::slice::polling_ns);
+}
+
 TEST_P(WaitList, TakesNoMoreWordsThanTheKernelDoes) {
     std::vector<std::uint32_t> lives(wait_words_max + 9);
     wait_list words;

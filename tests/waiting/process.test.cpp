@@ -115,27 +115,151 @@ TEST(Polling, ALatestIsWokenWithoutSlices) {
 }
 
 TEST(Polling, ASubscriberHearsOfADeathAndOfTheSuccessor) {
-    scratch_root root;
-    child loop = spawn("polls_a_handle", {root.path(), "subscriber", "0"});
-    (void)loop.receive();
-    {
-        puppet victim(root.path());
-        ASSERT_EQ(victim.publish(1, "t", "block", 8), "ok");
-        ASSERT_EQ(victim.send(1, 0, 2, 5), "2");
-        EXPECT_EQ(loop.receive(), "5:0");
-        EXPECT_EQ(loop.receive(), "5:1");
-        victim.kill();
+    // Joined by a thread that has ended, nobody holds its life word: the slices must do.
+    for (std::string const joined_by : {"main", "thread"}) {
+        scratch_root root;
+        child loop =
+            spawn("polls_a_handle", {root.path(), "subscriber", joined_by == "main" ? "1" : "0"});
+        (void)loop.receive();
+        {
+            puppet victim(root.path(), joined_by);
+            ASSERT_EQ(victim.publish(1, "t", "block", 8), "ok");
+            ASSERT_EQ(victim.send(1, 0, 2, 5), "2");
+            EXPECT_EQ(loop.receive(), "5:0");
+            EXPECT_EQ(loop.receive(), "5:1");
+            victim.kill();
+        }
+        EXPECT_EQ(loop.receive(), "publisher died");
+        participant me = joined(root.path());
+        auto pub = me.publisher<tick>("t", gated(8, overflow::block)).value();
+        ASSERT_TRUE(pub.send(tick::of(last)));
+        EXPECT_EQ(loop.receive(), "0:" + std::to_string(last));
+        EXPECT_EQ(loop.wait(), exited(0));
     }
-    EXPECT_EQ(loop.receive(), "publisher died");
+}
+
+TEST(Polling, AReceiverHearsOfDeathsWithoutSlices) {
+    scratch_root root;
+    child loop = spawn("polls_a_handle", {root.path(), "receiver", "1"});
+    (void)loop.receive();
     participant me = joined(root.path());
-    auto pub = me.publisher<tick>("t", gated(8, overflow::block)).value();
-    ASSERT_TRUE(pub.send(tick::of(last)));
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        child victim = spawn("sends_and_stays", {root.path()});
+        EXPECT_EQ(loop.receive(), "7:1");
+        victim.kill(SIGKILL);
+        EXPECT_EQ(victim.wait(), killed_by(SIGKILL));
+        EXPECT_EQ(loop.receive(), "publisher died");
+    }
+    auto to = me.sender<tick>("t").value();
+    ASSERT_TRUE(to.send(tick::of(last)));
     EXPECT_EQ(loop.receive(), "0:" + std::to_string(last));
     EXPECT_EQ(loop.wait(), exited(0));
 }
 
+/// root, name: a blocked call that hears of its sender's death although no slice ever ends.
+PARTYWALL_ROLE(hears_a_death) {
+    participant me = joined(context.arg(0), "hears");
+    auto in = me.receiver<tick>(context.arg(1), lanes_of(8)).value();
+    context.send("ready");
+    PARTYWALL_ROLE_CHECK(in.receive(1h));
+    PARTYWALL_ROLE_CHECK(in.receive(30ms).error() == receive_errc::timed_out); // nobody rang
+    os::for_test::endless_slices(true);
+    context.send("waits");
+    context.send(in_words(in.receive(1h)));
+    return 0;
+}
+
+PARTYWALL_ROLE(sends_to_three_and_stays) {
+    participant me = joined(context.arg(0));
+    std::vector<sender<tick>> out;
+    for (int i = 0; i < 3; ++i) {
+        out.push_back(me.sender<tick>("in" + std::to_string(i)).value());
+        PARTYWALL_ROLE_CHECK(out.back().send(tick::of(1, 7)));
+    }
+    context.send("sent");
+    context.hang();
+}
+
+/// Of those that sleep on one life word the kernel wakes one.
+TEST(Blocked, ReceiversThatWereIdleAllHearOfADeathWithoutSlices) {
+    if (!os::have_futex_waitv()) {
+        return; // the slices do
+    }
+    for (std::uint64_t i = 0; i < count(5, 500); ++i) {
+        scratch_root root;
+        std::vector<child> receivers;
+        for (int k = 0; k < 3; ++k) {
+            receivers.push_back(spawn("hears_a_death", {root.path(), "in" + std::to_string(k)}));
+            receivers.back().expect("ready");
+        }
+        child victim = spawn("sends_to_three_and_stays", {root.path()});
+        victim.expect("sent");
+        for (child& one : receivers) {
+            one.expect("waits");
+        }
+        victim.kill(SIGKILL);
+        EXPECT_EQ(victim.wait(), killed_by(SIGKILL));
+        for (child& one : receivers) {
+            one.expect("publisher died");
+            EXPECT_EQ(one.wait(), exited(0));
+        }
+    }
+}
+
+/// The process descriptors of peers that have gone are gone as well, and more peers than can be told
+/// of are found by the slices.
+TEST(Polling, KeepsADescriptorForEachPeerThatLivesAndNotForMoreThanSomeOfThem) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("t", lanes_of(8, 64)).value();
+    (void)in.fd().value();
+    auto const take_all = [&] {
+        int deaths = 0;
+        for (auto s = in.try_receive(); s || s.error() != receive_errc::empty;
+             s = in.try_receive()) {
+            deaths += s ? 0 : 1;
+        }
+        return deaths;
+    };
+    (void)take_all();
+    std::size_t const before = open_descriptors();
+    for (std::size_t const count : {std::size_t{2}, processes_told_max + 2}) {
+        std::vector<child> peers;
+        for (std::size_t i = 0; i < count; ++i) {
+            peers.push_back(spawn("sends_and_stays", {root.path()}));
+            peers.back().expect("sent");
+        }
+        std::size_t const controls = 2 * count; // a socket and a pidfd or pipe of the harness
+        (void)take_all();
+        EXPECT_LE(open_descriptors(), before + controls + processes_told_max);
+        if (count <= processes_told_max) {
+            EXPECT_GE(open_descriptors(), before + 2 * count) << "a socket and a process each";
+        }
+        for (child& one : peers) {
+            one.kill(SIGKILL);
+            EXPECT_EQ(one.wait(), killed_by(SIGKILL));
+        }
+        peers.clear();
+        std::size_t deaths = 0;
+        while (deaths < count) {
+            deaths += static_cast<std::size_t>(take_all());
+        }
+        (void)take_all();
+        EXPECT_EQ(open_descriptors(), before);
+    }
+}
+
+PARTYWALL_ROLE(sends_and_stays) {
+    participant me = joined(context.arg(0));
+    auto out = me.sender<tick>("t").value();
+    PARTYWALL_ROLE_CHECK(out.send(tick::of(1, 7)));
+    context.send("sent");
+    context.hang();
+}
+
 PARTYWALL_ROLE(polls_a_watch) {
     participant me = joined(context.arg(0), "loop");
+    os::for_test::endless_slices(true);
     registry_watch watch = me.watch();
     event_loop loop;
     loop.add(watch.fd().value(), 1);
@@ -255,6 +379,7 @@ TEST(Polling, CostsAWriterSystemCallsWhileSomebodyWaits) { // or the test above 
 
 PARTYWALL_ROLE(waits_for_many) {
     participant me = joined(context.arg(0), "loop");
+    os::for_test::endless_slices(true);
     std::vector<subscriber<tick>> subs;
     wait_set set = me.wait_set();
     for (std::uint64_t i = 0; i < context.number(1); ++i) {

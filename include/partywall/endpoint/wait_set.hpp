@@ -61,7 +61,8 @@ struct wait_event {
 ///            sleep arms them all, with one heavy fence, and sleeps on up to 128 words. What needs
 ///            more, or a member that is a descriptor, is waited for through epoll: then writers make
 ///            four system calls for the first message after each sleep. No heap in steady state.
-/// Peer dies  reported by the handles as ever, within a slice of 8 ms at most.
+/// Peer dies  reported by the handles as ever, within a slice of 40 ms at most, or 8 ms where the
+///            kernel cannot tell of it (see subscriber::fd()).
 /// Fork       the child is refused (`forked`).
 ///
 ///     partywall::wait_set set = me.wait_set();

@@ -104,6 +104,17 @@ struct lane {
         Atomics::store(h.slot.cursor, cursor_at(start), relaxed); // I1
         return owners::exchange(h.owner, seen, 0, slot_phase::free);
     }
+
+    /// The same, and `own_start`, the receiver's account of where the next owner begins, moves on:
+    /// only with the lane. Who opened it meanwhile sends from where it began.
+    static bool free_and_move(lane_header& h, owner seen, std::uint64_t receiver,
+                              std::uint64_t& own_start, std::uint64_t start) noexcept {
+        bool const done = free(h, seen, receiver, start);
+        if (done) {
+            own_start = start;
+        }
+        return done;
+    }
 };
 
 } // namespace partywall::inline v0::detail

@@ -115,6 +115,7 @@ class PARTYWALL_API receiver_core : public reading_end {
     };
     static constexpr std::uint32_t looks_between_sweeps = 1024;
     static constexpr std::size_t sources_without_hints = 64;
+    static constexpr std::size_t lives_slept_on_max = 16;
 
   protected:
     explicit receiver_core(std::shared_ptr<participant_core> participant);
@@ -257,6 +258,8 @@ class PARTYWALL_API receiver_core : public reading_end {
     bell_sleeper<> bell_;
     wake_sign<> sign_;
     bool wakes_ = true;
+    bool slept_through_ = false; ///< nobody has rung when the last sleep ended
+    bool slept_on_lives_ = false;
     std::vector<lane_state> lanes_;
     std::vector<std::uint64_t> hints_seen_;    ///< those that were looked after, eight to a word
     std::vector<std::uint32_t> index_of_lane_; ///< in sources_, +1; 0: none

@@ -34,7 +34,8 @@ PARTYWALL_API bool robust_init(void* memory) noexcept;
 /// somebody else holds it, or this thread already does.
 PARTYWALL_API bool robust_hold(void* memory) noexcept;
 
-/// Only by the thread that holds it. Leaves 0, which is no notice, and wakes one sleeper.
+/// Only by the thread that holds it. Leaves 0, which is no notice, and wakes all sleepers: as long
+/// as nobody holds it nobody will tell them.
 PARTYWALL_API void robust_release(void* memory) noexcept;
 
 /// The word as others see it. Acquire: what the holder did before it released or died.

@@ -33,6 +33,7 @@
 #include <partywall/registry/registry_errc.hpp>
 #include <partywall/result.hpp>
 #include <partywall/segment/segment.hpp>
+#include <partywall/wait/waitable.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -182,6 +183,8 @@ class PARTYWALL_API participant_core : public std::enable_shared_from_this<parti
     struct life_view {
         void const* word = nullptr; ///< for os::robust_value(); nullptr: no such life word (gone)
         std::shared_ptr<mapping const> hold; ///< keeps `word` mapped
+        int pid = 0; ///< as it says; 0: it is of another PID namespace, or does not know
+        life_sign sign(std::uint64_t ticket) const noexcept { return {word, ticket, pid}; }
     };
     /// Notice. The life word of another participant, mapped read-only; mappings are cached.
     life_view life_of(std::uint64_t ticket);

@@ -45,9 +45,8 @@ class PARTYWALL_API registry_watch {
 
     /// A descriptor for epoll, poll, Asio or libuv: readable (level-triggered) when next() may have
     /// something to deliver, from the start on. Drained by the call of next() that finds nothing,
-    /// be it with a time-out of 0. Its slices, at the end of which it is readable for nothing: 8 ms
-    /// while other participants are there, whose death no descriptor tells of, else 100 ms. For the
-    /// rest see subscriber::fd().
+    /// be it with a time-out of 0. The death of any participant matters to it. For the rest see
+    /// subscriber::fd().
     result<int, failure<descriptor_errc>> fd();
 
     /// Ends the call of next() that runs now, or else the following one. Async-signal-safe.

@@ -3,6 +3,7 @@
 //
 //   epoll descriptor (the user's) --+-- wake pipe: writers of whatever is waited for; interrupt()
 //                                   +-- timer: the slice, for what nobody tells
+//                                   +-- processes of peers whose death matters, by pidfd
 //                                   +-- the participant's own wake pipe: the registry has changed
 //                                   +-- a wait_set's other descriptors
 //
@@ -18,12 +19,15 @@
 //       drains it first makes the others readable by their own pipes.
 //
 // Callers   kick(): any thread, any signal handler. The rest: the thread that uses the owner.
-// Cost      three descriptors, a page of the kernel's; rearm() one to five system calls.
-// Peer dies see wake_pipe and wake_word. Nobody tells of a death: the timer's slice finds it.
+// Cost      three descriptors, and one for each process whose death matters; a page of the kernel's;
+//           rearm() one to five system calls.
+// Peer dies see wake_pipe, wake_word and death_watch. A death that the kernel cannot tell of, as of a
+//           process in another PID namespace, is found by the timer's slice.
 #pragma once
 
 #include <partywall/export.hpp>
 #include <partywall/os/unique_fd.hpp>
+#include <partywall/registry/death_watch.hpp>
 #include <partywall/registry/descriptor_errc.hpp>
 #include <partywall/result.hpp>
 #include <partywall/wait/waitable.hpp>
@@ -94,11 +98,12 @@ class wait_descriptor {
         bool pipe = false;
         bool timer = false;
         bool registry = false;
-        bool any() const noexcept { return pipe || timer || registry; }
+        bool death = false;
+        bool any() const noexcept { return pipe || timer || registry || death; }
     };
 
     wait_descriptor() = default;
-    int open(bool registry) noexcept;
+    int open(bool registry);
     int watch(int fd, std::uint32_t events, std::uint64_t tag) noexcept;
     seen look() noexcept;
     void drain(seen const& what) noexcept;
@@ -108,6 +113,7 @@ class wait_descriptor {
     os::unique_fd epoll_;
     os::unique_fd timer_;
     wake_pipe pipe_;
+    death_watch deaths_;
     std::uint64_t tick_ns_ = 0;
     std::vector<other> others_;     ///< as of the last look
     std::vector<std::byte> events_; ///< memory for the kernel's answer

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <partywall/os/membarrier.hpp>
+#include <partywall/os/robust_word.hpp>
 #include <partywall/segment/atomics.hpp>
 #include <partywall/wait/bell.hpp>
 #include <partywall/wait/waiting.hpp>
@@ -14,6 +15,23 @@
 
 namespace partywall::inline v0::detail {
 
+/// Whose death may end a wait.
+struct life_sign {
+    void const* word = nullptr; ///< the life word; nullptr: it could not be mapped
+    std::uint64_t ticket = 0;
+    int pid = 0; ///< in our PID namespace; 0: it is of another, or not known
+};
+
+/// Tells a sleep through a descriptor of deaths.
+class death_bell {
+  public:
+    /// From now on the end of that process makes the descriptor readable. False: it cannot.
+    virtual bool listen_for(life_sign const& peer) noexcept = 0;
+
+  protected:
+    ~death_bell() = default;
+};
+
 /// One going to sleep: what it collects, and what is due before the re-check.
 struct arming {
     explicit arming(wait_list& list, std::uint64_t through = 0) noexcept
@@ -23,8 +41,27 @@ struct arming {
     /// 0: the sleep is on the words. Otherwise it is through a descriptor, and this says which: to
     /// be left wherever writers look whom to wake (wake_word.hpp).
     std::uint64_t wake = 0;
-    bool armed = false;      ///< something was: the re-check needs a fence before it
-    bool membarrier = false; ///< and some writers omit their half of it
+    bool armed = false;           ///< something was: the re-check needs a fence before it
+    bool membarrier = false;      ///< and some writers omit their half of it
+    death_bell* deaths = nullptr; ///< where the sleep is through a descriptor
+
+    /// The peer's death ends the wait. Whether it is told: a sleep on words by the life word, which
+    /// the kernel marks; then the sleeper that was woken has to wake the others (after_sleep()).
+    bool add_life(life_sign const& peer) noexcept {
+        std::uint32_t const value = peer.word != nullptr ? os::robust_value(peer.word) : 0;
+        // A thread that ends lets go of the word, and the next slow call of another holds it anew:
+        // in between nobody is told.
+        bool const told =
+            os::robust_is_held(value) &&
+            (deaths != nullptr ? deaths->listen_for(peer)
+                               : words.add({os::robust_futex(peer.word), value, true}));
+        if (told) {
+            words.peer_death_is_told();
+        } else {
+            words.peer_death_matters();
+        }
+        return told;
+    }
 
     /// A writer that omits its half unless `fencing` says otherwise was armed.
     void fenced_if(std::uint32_t const& fencing) noexcept {

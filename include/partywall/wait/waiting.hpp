@@ -31,6 +31,10 @@ inline constexpr std::uint64_t idle_ns = 100'000'000; ///< nobody's death matter
 /// A peer's death matters. Less than 10 ms by what waking up and looking take: where a death has
 /// to be polled for, 10 ms is all the time there is.
 inline constexpr std::uint64_t peer_ns = 8'000'000;
+/// A peer's death matters, and something that the sleep waits for tells of it. Only what is told to
+/// nobody is found by this slice: of those that sleep on one life word the kernel wakes one, which
+/// may be killed before it has woken the others.
+inline constexpr std::uint64_t told_ns = 40'000'000;
 inline constexpr std::uint64_t polling_ns = 1'000'000; ///< wake-ups cannot be relied on
 } // namespace slice
 
@@ -78,6 +82,8 @@ class wait_list {
     /// sleep in short slices.
     void cannot_rely_on_wakes() noexcept { polling_ = true; }
     void peer_death_matters() noexcept { peer_ = true; }
+    /// The same, and something that is waited for tells of it.
+    void peer_death_is_told() noexcept { told_ = true; }
 
     /// Sleeps until a word differs from its expected value, a wake-up, a signal, the end of the
     /// slice, or `until_ns` (CLOCK_MONOTONIC), whichever is first.
@@ -100,7 +106,10 @@ class wait_list {
         if (!polling_ && os::for_test::slices_are_endless()) [[unlikely]] {
             return 0;
         }
-        return polling_ ? slice::polling_ns : peer_ ? slice::peer_ns : slice::idle_ns;
+        return polling_ ? slice::polling_ns
+               : peer_  ? slice::peer_ns
+               : told_  ? slice::told_ns
+                        : slice::idle_ns;
     }
 
   private:
@@ -114,7 +123,7 @@ class wait_list {
         if (os::for_test::slices_are_endless()) [[unlikely]] {
             return ~std::uint64_t{0} >> 1;
         }
-        return peer_ || overflowed_ ? slice::peer_ns : slice::idle_ns;
+        return peer_ || overflowed_ ? slice::peer_ns : told_ ? slice::told_ns : slice::idle_ns;
     }
 
     std::array<os::futex_word, wait_words_max> words_;
@@ -125,6 +134,7 @@ class wait_list {
     bool overflowed_ = false;
     bool polling_ = false;
     bool peer_ = false;
+    bool told_ = false;
 };
 
 } // namespace detail
