@@ -142,16 +142,15 @@ class reading {
             settle({});
             owner const seen = owners::load(h.owner);
             if (seen.phase() == slot_phase::ready && seen.ticket() != 0) {
-                one_sender(seen);
-                if (!free(seen, start_)) {
+                std::uint64_t const end = one_sender(seen);
+                if (!free(seen, end)) {
                     run_.fail("the receiver was robbed of a lane");
                 }
             } else if (seen.phase() == slot_phase::filling && run_.proven_dead(thread_of(seen))) {
                 // It may have opened the lane between the two: then it begins where it did.
                 std::uint64_t const next = start_ + cells;
-                if (free(seen, next) || mistaken_) {
-                    start_ = next;
-                }
+                (void)free(seen, next);
+                start_ = mistaken_ ? next : start_;
             } else if (!run_.wait_for_newer({h.owner}, owner_may_die(seen))) {
                 return;
             }
@@ -160,7 +159,8 @@ class reading {
 
   private:
     /// From its first message until it has closed, or is dead, and everything was read.
-    void one_sender(owner seen) {
+    /// Where the next one begins.
+    std::uint64_t one_sender(owner seen) {
         detail::lane_header& h = shared_.header;
         unsigned const who = thread_of(seen);
         // As receiver_core::attach() does it: published with `ready`.
@@ -191,14 +191,15 @@ class reading {
                                     mortals_ & 1U << who);
             }
         }
-        start_ = in.position() + cells;
         if (explored_atomics::load(h.control.rejected, relaxed) > 1) {
             run_.fail("a counter that another sender left");
         }
+        return in.position() + cells;
     }
 
     bool free(owner seen, std::uint64_t start) {
-        bool const done = lane::free(shared_.header, seen, ticket_of(receiver), start);
+        bool const done =
+            lane::free_and_move(shared_.header, seen, ticket_of(receiver), start_, start);
         shared_.freed += done ? 1 : 0;
         return done;
     }

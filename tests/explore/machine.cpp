@@ -120,53 +120,6 @@ void machine::state::put(std::size_t index, std::uint64_t value, std::memory_ord
     note("store", where, index, value);
 }
 
-// ---- stores that a mutation keeps back ----------------------------------------------------------
-
-void machine::state::release_held() {
-    if (self().held.empty()) {
-        return;
-    }
-    std::vector<held_store> const due = std::move(self().held);
-    self().held.clear();
-    for (held_store const& h : due) {
-        put(h.word, h.value, h.order, h.where);
-    }
-}
-
-/// A thread reads its own stores, so they must be there.
-void machine::state::before_load(std::size_t index) {
-    for (held_store const& h : self().held) {
-        if (h.word == index || (h.until == hold_back::until_loaded && !h.behind_full_fence)) {
-            release_held();
-            return;
-        }
-    }
-}
-
-/// What comes after something that stores were kept back for.
-void machine::state::after(access_kind kind, std::memory_order order, site const& where) {
-    bool due = false;
-    bool const writes = kind != access_kind::load;
-    for (held_store const& h : self().held) {
-        bool const elsewhere = where.line != h.where.line;
-        due = due || h.behind_full_fence || (writes && h.behind_fence && elsewhere) ||
-              (writes && elsewhere && (releases(order) || releases(h.order)));
-    }
-    if (due) {
-        release_held();
-    }
-}
-
-void machine::state::passed_fence(bool releasing, bool full) {
-    if (full && !self().held.empty() && self().held.front().until == hold_back::until_loaded) {
-        release_held(); // this one is not left out
-    }
-    for (held_store& h : self().held) {
-        h.behind_fence = h.behind_fence || releasing;
-        h.behind_full_fence = h.behind_full_fence || full;
-    }
-}
-
 // ---- accesses -----------------------------------------------------------------------------------
 
 std::uint64_t machine::load(void const* address, std::uint64_t raw, std::memory_order order,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the machine is made of. machine.cpp: what accesses do. schedule.cpp: who goes on, what was
-// seen before, and how all ways are gone.
+// What the machine is made of. machine.cpp: what accesses do. held_stores.cpp: what mutations do to
+// stores. schedule.cpp: who goes on, what was seen before, and how all ways are gone.
 #pragma once
 
 #include "fiber.hpp"
