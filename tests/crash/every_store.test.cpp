@@ -104,8 +104,8 @@ class EveryStore : public testing::TestWithParam<operation> {
                         static_cast<unsigned long long>(total),
                         static_cast<unsigned long long>(points.front()));
         }
-        if (GetParam().when_asleep != nullptr && action == trap_action::kill) {
-            s.round_asleep();
+        if (GetParam().when_asleep != nullptr) {
+            action == trap_action::kill ? s.round_asleep() : s.round_stopped_asleep();
         }
     }
 };

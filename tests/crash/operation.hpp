@@ -100,7 +100,8 @@ struct operation {
     void (*prepare)(stage&) = nullptr;
     /// In the test, once the victim is ready: what it is to find.
     void (*before)(stage&) = nullptr;
-    /// In the test, when the victim sleeps: what lets it go on. It is then also killed asleep.
+    /// In the test, when the victim sleeps: what lets it go on. It is then also killed, and
+    /// stopped, asleep.
     void (*when_asleep)(stage&) = nullptr;
     /// In the test, again and again while a victim of a timed round lives.
     void (*meanwhile)(stage&) = nullptr;

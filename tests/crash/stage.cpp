@@ -170,6 +170,23 @@ void stage::round_asleep() {
     finish_round(wait_for_end());
 }
 
+void stage::round_stopped_asleep() {
+    begin_round("count", 0);
+    bool stopped = false;
+    while_asleep([&] {
+        victim_->stop();
+        stopped = true;
+    });
+    if (stopped) {
+        moment_ = "stopped asleep";
+        at_death_.reset();
+        frozen();
+        victim_->resume();
+        while_asleep([&] { what_.when_asleep(*this); });
+    }
+    finish_round(wait_for_end());
+}
+
 /// The victim is stopped inside its operation.
 void stage::frozen() {
     tally_.freezes += 1;

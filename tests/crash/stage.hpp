@@ -27,6 +27,8 @@ class stage {
     bool round(trap_action action, std::uint64_t at);
     /// The victim is killed while it sleeps.
     void round_asleep();
+    /// The victim is stopped while it sleeps, and goes on when others have.
+    void round_stopped_asleep();
     /// The victim runs `steps` instructions and is killed. False when it had completed.
     bool round_stepped(std::uint64_t steps);
     /// The victim is killed that long after it began, untrapped.

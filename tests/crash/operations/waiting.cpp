@@ -5,6 +5,9 @@
 #include <partywall/endpoint/wait_set.hpp>
 
 #include <optional>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace partywall::test {
 namespace {
@@ -133,6 +136,36 @@ std::vector<operation> waiting_operations() {
                  });
              },
          .when_asleep = sends_one},
+        {.name = "wait_set_with_a_descriptor_asleep",
+         .where = blocking,
+         .run =
+             [](victim& v) {
+                 auto sub = made(v);
+                 int const other = ::eventfd(0, EFD_CLOEXEC);
+                 wait_set set = v.me().wait_set();
+                 PARTYWALL_ROLE_CHECK(set.add(sub, 1));
+                 PARTYWALL_ROLE_CHECK(set.add_descriptor(other, EPOLLIN, 2));
+                 v.armed([&] {
+                     auto const ready = set.wait(std::chrono::hours(1));
+                     PARTYWALL_ROLE_CHECK(ready && ready->front().key == 1);
+                     (void)sub.try_receive();
+                 });
+                 ::close(other);
+             },
+         .when_asleep = sends_one},
+        {.name = "wait_set_polled_and_left",
+         .where = blocking,
+         .run =
+             [](victim& v) {
+                 auto sub = made(v);
+                 v.armed([&] {
+                     wait_set set = v.me().wait_set();
+                     auto const id = set.add(sub, 1);
+                     PARTYWALL_ROLE_CHECK(id && set.fd());
+                     (void)set.wait(std::chrono::nanoseconds(0));
+                     PARTYWALL_ROLE_CHECK(set.remove(*id));
+                 });
+             }},
     };
 }
 
