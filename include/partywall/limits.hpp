@@ -67,6 +67,22 @@ inline constexpr std::uint32_t publishers_per_topic_max = 56;
 /// Samples that one subscriber may hold at a time, at most.
 inline constexpr std::uint32_t samples_held_limit = 32;
 
+/// Clients of one server: the default, and the most that an option may ask for.
+inline constexpr std::uint32_t clients_default = 64;
+inline constexpr std::uint32_t clients_max = 1024;
+static_assert(clients_max <= senders_max);
+/// Servers of one name that one client is attached to, at most.
+inline constexpr std::uint32_t servers_per_client_max = 32;
+/// Calls that one client may have under way, at most.
+inline constexpr std::uint32_t calls_per_client_max = 1 << 16;
+/// Threads that run one server's handler, at most, and requests that wait for them.
+inline constexpr std::uint32_t workers_max = 256;
+inline constexpr std::uint32_t workers_queue_max = 1 << 15;
+/// Bytes that a request and a reply carry beside their message.
+inline constexpr std::size_t call_header_bytes = 16;
+/// Text of a call's error, in bytes; longer ones are cut.
+inline constexpr std::size_t call_text_bytes_max = 88;
+
 /// Buckets of a breaker's time window.
 inline constexpr std::uint32_t breaker_buckets_max = 16;
 /// Results of a breaker's count window.

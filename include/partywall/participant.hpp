@@ -4,6 +4,8 @@
 
 #include <partywall/breaker/breaker.hpp>
 #include <partywall/breaker/domain_breaker.hpp>
+#include <partywall/calls/client.hpp>
+#include <partywall/calls/server.hpp>
 #include <partywall/endpoint/wait_set.hpp>
 #include <partywall/export.hpp>
 #include <partywall/oneway/receiver.hpp>
@@ -113,6 +115,43 @@ class participant {
             return why;
         }
         return partywall::sender<T>(std::move(core));
+    }
+
+    /// A server of a name, with what answers its calls. See server<Req, Res>.
+    /// Errors: bad_name, bad_option, too_many_entries, no_space, no_memory, permission, domain_gone,
+    /// forked, system.
+    template <class Req, class Res, class Handler>
+        requires detail::handler_of<Handler, Req, Res>
+    [[nodiscard]] result<partywall::server<Req, Res>, failure<endpoint_errc>>
+    server(std::string_view name, Handler handler, server_options const& options = {}) const {
+        failure<endpoint_errc> why;
+        std::unique_ptr<detail::request_handler> typed(
+            new (std::nothrow) detail::typed_handler<Req, Res, Handler>(std::move(handler)));
+        if (typed == nullptr) {
+            why.code = endpoint_errc::no_memory;
+            return why;
+        }
+        auto core = detail::server_core::create(core_, name, detail::call_types_of<Req, Res>(),
+                                                options, std::move(typed), why);
+        if (!core) {
+            return why;
+        }
+        return partywall::server<Req, Res>(std::move(core));
+    }
+
+    /// A client of the servers of a name, who may come later. See client<Req, Res>.
+    /// Errors: bad_name, bad_option, type_mismatch, no_lane, no_space, no_memory, permission,
+    /// incompatible, corrupt, domain_gone, forked, system.
+    template <class Req, class Res>
+    [[nodiscard]] result<partywall::client<Req, Res>, failure<endpoint_errc>>
+    client(std::string_view name, client_options const& options = {}) const {
+        failure<endpoint_errc> why;
+        auto core = detail::client_core::create(core_, name, detail::call_types_of<Req, Res>(),
+                                                options, why);
+        if (!core) {
+            return why;
+        }
+        return partywall::client<Req, Res>(std::move(core));
     }
 
     /// Everything that the registry holds now. May throw std::bad_alloc, as the next two.

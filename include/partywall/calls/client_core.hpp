@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSL-1.0
+// The half of a client that does not depend on its types. Users see client<Req, Res>.
+//
+// A client reads an inbox of its own, which is in no registry: every server that it is attached to
+// finds it by the number that the client's lanes say, and answers through a lane there. To each
+// server it has a *link*: a lane of that server's inbox.
+//
+// A call has a slot in a private table. What travels is the slot's index and generation; the slot is
+// used again only when its last reply has come, or its server has ended, so a late reply is nobody's.
+//
+// Invariants
+//   I1  A slot is free, or has an owner who wants its result, or is open: its reply may still come.
+//       Its generation changes when it becomes free.
+//   I2  No server ever finds a lane of ours full: of each, the calls that are open and the replies
+//       that are not given back are together no more than the lane has cells.
+//   I3  Who gives up stores the request's cancel word, then the heavy half of a fence pair, then
+//       looks at `taken`. Not reached: the request was not, and never will be, executed. (The server
+//       stores `taken`, the light half, and then looks at the cancel word.)
+//   I4  That a server has ended is known before the last look for its replies, and its calls are
+//       given up after that look.
+#pragma once
+
+#include <partywall/calls/call_error.hpp>
+#include <partywall/calls/call_options.hpp>
+#include <partywall/calls/frame.hpp>
+#include <partywall/export.hpp>
+#include <partywall/oneway/receiver_core.hpp>
+#include <partywall/oneway/sender_core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace partywall::inline v0::detail {
+
+/// No error. Hot paths hand errors on as bare enums.
+inline constexpr call_errc call_ok{};
+
+/// Run when a call has its result. Owned by the slot until then.
+class PARTYWALL_API completion {
+  public:
+    completion() = default;
+    completion(completion const&) = delete;
+    completion& operator=(completion const&) = delete;
+    virtual ~completion() = default;
+    /// May make calls, and may destroy the client's handle.
+    virtual void run(struct call_result&& how) noexcept = 0;
+};
+
+/// How a call ended: a reply, in place or kept, or an error.
+struct call_result {
+    call_errc reason = call_errc::closed; ///< call_ok: there is a reply
+    partywall::executed executed = partywall::executed::maybe;
+    bool refused_here = false;
+    // A reply, or the server's error:
+    reply_status status{};
+    std::int32_t code = 0;
+    std::uint64_t server = 0;
+    call_header user{};
+    std::byte const* body = nullptr; ///< of the message, or the error's text
+    std::uint64_t bytes = 0;
+    // Where `body` is.
+    reading_end* core = nullptr; ///< in place, held by `hold`
+    std::uint32_t hold = 0;
+    std::unique_ptr<std::byte[]> memory; ///< kept: it came while somebody waited for another
+
+    call_result() noexcept = default;
+    call_result(call_errc why, partywall::executed was) noexcept : reason(why), executed(was) {}
+    call_result(call_result&& other) noexcept { *this = std::move(other); }
+    call_result& operator=(call_result&& other) noexcept;
+    ~call_result() { drop(); }
+    /// Gives the reply back.
+    void drop() noexcept {
+        if (core != nullptr) {
+            std::exchange(core, nullptr)->release(hold);
+        }
+    }
+    PARTYWALL_API call_error error() const noexcept;
+};
+
+/// A request in the making.
+struct call_draft {
+    std::uint32_t link = 0;
+    bool wants_reply = true;
+    std::byte* memory = nullptr; ///< of the message
+    std::byte* frame = nullptr;
+    std::uint64_t room = 0; ///< bytes for the message
+    std::uint64_t start_ns = 0;
+    std::uint64_t deadline_ns = 0;
+};
+
+class PARTYWALL_API client_core final : public receiver_core {
+  public:
+    using handle = std::unique_ptr<client_core, closer>;
+
+    static handle create(std::shared_ptr<participant_core> participant, std::string_view name,
+                         call_types const& types, client_options const& options,
+                         failure<endpoint_errc>& why) noexcept;
+
+    /// Finds a server, room and time for a request. `until_ns`: no later than that (a context's).
+    call_errc begin(call_draft& draft, call_options const& options,
+                    std::uint64_t until_ns) noexcept;
+    /// Sends it. The slot that its reply comes for; none if none does.
+    std::uint32_t submit(call_draft const& draft, call_options const& options,
+                         std::uint64_t bytes) noexcept;
+    /// Waits for the result of a call that was just submitted, until its deadline. It is over then.
+    call_result await(std::uint32_t slot, std::uint64_t start_ns) noexcept;
+
+    // ---- calls that nobody waits for yet ----
+
+    /// Whether it has its result.
+    bool is_done(std::uint32_t slot) const noexcept { return slots_[slot].done; }
+    /// Somebody will fetch the result, or let go of it: until then the core lives.
+    void promise(std::uint32_t slot) noexcept;
+    /// Waits for it: ok, deadline (of the wait), interrupted.
+    call_errc wait_done(std::uint32_t slot, std::uint64_t until_ns) noexcept;
+    /// Waits for the result, at most until its deadline, and takes it; the slot is nobody's any more.
+    call_result fetch(std::uint32_t slot) noexcept;
+    /// Takes the result that is there; the slot is nobody's any more.
+    call_result take_result(std::uint32_t slot) noexcept;
+    /// Nobody wants it. Its server may leave it out, if it has not begun.
+    void abandon(std::uint32_t slot) noexcept;
+    /// Ends it now, with `cancelled`, unless it is done.
+    void cancel(std::uint32_t slot) noexcept;
+    /// From now on the slot is the completion's.
+    void complete_with(std::uint32_t slot, std::unique_ptr<completion> then) noexcept;
+    /// Deals with replies that are there, ends, and deadlines that have passed. Returns how many
+    /// calls got their result.
+    std::size_t poll() noexcept;
+    /// The same, waiting for the first one.
+    result<std::size_t, call_errc> poll_until(std::uint64_t until_ns) noexcept;
+
+    call_errc wait_for_server(std::uint64_t until_ns) noexcept;
+    std::uint32_t servers() noexcept;
+    std::uint32_t open_calls() const noexcept { return open_calls_; }
+    std::uint64_t late_replies() const noexcept { return late_; }
+    std::uint64_t request_bytes_max() noexcept;
+    std::string const& refusal() const noexcept { return refusal_; }
+    endpoint_errc refusal_code() const noexcept { return refusal_code_; }
+
+  private:
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+
+    struct link {
+        std::unique_ptr<sender_core> out;
+        std::uint64_t server = 0; ///< incarnation
+        source* replies = nullptr;
+        std::uint32_t open = 0; ///< calls
+        bool draining = false;
+        bool broken = false; ///< its lane to us has ended
+        bool corrupt = false;
+    };
+    struct call_slot {
+        std::uint32_t generation = 0;
+        bool open = false;  ///< its reply may still come
+        bool owned = false; ///< somebody wants the result
+        bool done = false;  ///< which is known
+        std::uint64_t server = 0;
+        std::uint64_t position = 0;
+        request_header* request = nullptr;
+        std::uint64_t deadline_ns = 0;
+        call_result kept;
+        std::unique_ptr<completion> then;
+    };
+
+    explicit client_core(std::shared_ptr<participant_core> participant);
+    ~client_core() override;
+
+    link* choose() noexcept;
+    link* find_link(std::uint64_t server) noexcept;
+    [[gnu::noinline, gnu::cold]] call_errc find_server(bool wait, std::uint64_t until_ns,
+                                                       link*& found) noexcept;
+    [[gnu::noinline, gnu::cold]] call_errc make_slot(link*& l, bool wait,
+                                                     std::uint64_t until_ns) noexcept;
+    [[gnu::noinline, gnu::cold]] call_errc make_room(link& l, send_errc e, bool wait,
+                                                     std::uint64_t until_ns) noexcept;
+    [[gnu::noinline, gnu::cold]] void look_for_servers(std::uint64_t now_ns) noexcept;
+    void attach_to(entry_info const& e);
+    bool usable(link const& l) const noexcept { return l.out->attached() && !l.draining; }
+    bool has_credit(link& l) noexcept;
+    void end_link(std::size_t index) noexcept;
+    void end_dead_links() noexcept;
+    bool link_has_ended() const noexcept;
+    bool is_for(taken const& t, call_slot const& s) const noexcept;
+    call_slot* addressee(taken const& t) noexcept;
+    void accept(taken const& t) noexcept;
+    void deliver(taken const& t) noexcept;
+    void keep(call_slot& s, taken const& t) noexcept;
+    void finish(call_slot& s, call_result&& how) noexcept;
+    void reply_came(call_slot& s) noexcept;
+    void free_if_over(call_slot& s) noexcept;
+    call_result result_of(taken const& t) noexcept;
+    executed give_up(call_slot& s) noexcept;
+    void store_cancel(call_slot& s) noexcept;
+    static executed judge(sender_core const& out, std::uint64_t position, bool fenced) noexcept;
+    void expire(std::uint64_t now_ns) noexcept;
+    void run_completions() noexcept;
+    bool is_due() const noexcept;
+    void keep_alive() noexcept { keepers_ += 1; }
+    /// Afterwards this may be gone.
+    void let_die() noexcept;
+    template <class Over>
+    call_errc drive(Over over, std::uint64_t until_ns) noexcept;
+    std::uint32_t index_of(call_slot const& s) const noexcept {
+        return static_cast<std::uint32_t>(&s - slots_.data());
+    }
+    taken take() noexcept { return try_take<copy_any_size>(); }
+
+    void lane_opened(source& s) override;
+    void source_ended(source& s) noexcept override;
+    void add_words(arming& a) noexcept override;
+    void after_sleep() noexcept override;
+    bool look() noexcept override;
+    void let_go() noexcept override;
+
+    std::vector<std::uint32_t> free_slots_;
+    std::vector<call_slot> slots_;
+    std::vector<link> links_;
+    std::uint32_t next_link_ = 0;
+    std::uint32_t epoch_seen_ = 0;
+    bool looked_ = false;
+    std::uint32_t body_offset_ = 0; ///< of requests
+    std::uint32_t reply_body_offset_ = 0;
+    std::uint64_t reply_body_bytes_ = 0; ///< 0: variable
+    std::uint64_t default_deadline_ns_ = 0;
+    std::uint64_t next_expiry_ns_ = ~std::uint64_t{0}; ///< no open call that is owned ends before
+    std::uint32_t open_calls_ = 0;
+    std::uint32_t replies_held_max_ = 0;
+    std::uint64_t reply_cells_ = 0;
+    std::uint64_t random_ = 0;
+    std::uint64_t late_ = 0;
+    std::size_t completed_ = 0;      ///< results since poll() began
+    std::vector<std::uint32_t> due_; ///< slots whose completions are to be run
+    bool running_ = false;
+    bool over_ = false;              ///< the handle is closed
+    std::uint32_t keepers_ = 0;      ///< results to be fetched, and completions that run
+    std::uint32_t keeping_hold_ = 0; ///< out while keepers_ must find us alive after close()
+    std::uint64_t looked_for_servers_ns_ = 0;
+    client_options options_;
+    call_types types_;
+    type_info request_type_;
+    std::string refusal_;
+    endpoint_errc refusal_code_{};
+};
+
+} // namespace partywall::inline v0::detail

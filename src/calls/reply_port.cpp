@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "reply_port.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace partywall::inline v0::detail {
+
+void reply_port::commit(answer_head const& head, std::uint64_t bytes) noexcept {
+    // Plain stores: nobody reads the cell before it is stamped.
+    auto& header = *reinterpret_cast<reply_header*>(head_);
+    header.id = head.id;
+    header.status = static_cast<std::uint16_t>(head.status);
+    header.code = head.code;
+    std::memcpy(header.user, head.user.data(), sizeof header.user);
+    if (head.status == reply_status::value) [[likely]] {
+        header.text_bytes = 0;
+    } else {
+        bytes = std::min<std::uint64_t>({head.text.size(), call_text_bytes_max, room()});
+        header.text_bytes = static_cast<std::uint16_t>(bytes);
+        std::memcpy(head_ + body_offset_, head.text.data(), bytes);
+    }
+    if (!out_->usable()) [[unlikely]] {
+        return; // closed by the handler that this is the answer of
+    }
+    out_->commit(body_offset_ + bytes);
+    out_->announce();
+}
+
+bool reply_port::answer(answer_head const& head, std::byte const* message,
+                        std::uint64_t bytes) noexcept {
+    if (!shared_) {
+        return answer_alone(head, message, bytes);
+    }
+    std::lock_guard const one_at_a_time(lock_);
+    return answer_alone(head, message, bytes);
+}
+
+bool reply_port::answer_alone(answer_head const& head, std::byte const* message,
+                              std::uint64_t bytes) noexcept {
+    std::byte* const memory = begin();
+    if (memory == nullptr) {
+        return false;
+    }
+    if (bytes > room()) {
+        answer_head refused = head;
+        refused.status = reply_status::too_large;
+        commit(refused, 0);
+        return true;
+    }
+    if (bytes != 0) {
+        std::memcpy(memory, message, bytes);
+    }
+    commit(head, bytes);
+    return true;
+}
+
+void reply_port::close() noexcept {
+    std::lock_guard const one_at_a_time(lock_);
+    out_->close();
+}
+
+} // namespace partywall::inline v0::detail

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSL-1.0
+// Replies that no server of ours sends: to nobody, twice, in another's name, and garbage.
+#include "support.hpp"
+
+#include <partywall/calls/calls_layout.hpp>
+
+#include <cstring>
+#include <vector>
+
+namespace partywall::test {
+namespace {
+
+using detail::call_id;
+using detail::reply_header;
+using detail::reply_status;
+
+/// A second lane in a client's inbox, in the name of the server that it calls.
+template <class Res>
+class forger {
+  public:
+    forger(participant const& as, std::uint64_t client, std::uint64_t server) {
+        entry_info target;
+        target.name = "forged";
+        target.owner_ticket = client >> 24;
+        target.number = client & endpoints_max;
+        target.incarnation = client;
+        type_info type;
+        type.fingerprint = tampered_inbox(as, target).segment().constants.type_fingerprint;
+        sender_options options;
+        options.overflow = overflow::reject;
+        failure<endpoint_errc> why;
+        out_ = detail::sender_core::attach_to(as.core(), target, type,
+                                              detail::reply_frame<Res>::shape().payload, options,
+                                              server, why);
+        EXPECT_NE(out_, nullptr) << why.message;
+    }
+    void send(reply_header const& header, std::vector<std::byte> const& body = {}) {
+        ASSERT_EQ(out_->admit_attached(), detail::send_ok);
+        std::byte* const memory = out_->begin();
+        std::memcpy(memory, &header, sizeof header);
+        std::memcpy(memory + sizeof header, body.data(), body.size());
+        out_->commit(sizeof header + body.size());
+        out_->announce();
+    }
+    void send_bytes(std::size_t bytes) {
+        ASSERT_EQ(out_->admit_attached(), detail::send_ok);
+        std::memset(out_->begin(), 0, bytes);
+        out_->commit(bytes);
+        out_->announce();
+    }
+
+  private:
+    std::unique_ptr<detail::sender_core> out_;
+};
+
+template <class Res>
+std::vector<std::byte> bytes_of(Res const& value) {
+    std::vector<std::byte> all(sizeof value);
+    std::memcpy(all.data(), &value, sizeof value);
+    return all;
+}
+reply_header header(std::uint64_t id, reply_status status = reply_status::value) {
+    return {id, static_cast<std::uint16_t>(status), 0, 0, {}};
+}
+
+struct HostileServer : testing::Test {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    std::vector<deferred<told>> owed;
+    server<ask, told> s =
+        me.server<ask, told>("s", [this](ask const&, deferred<told> d, call_context&) {
+              owed.push_back(std::move(d));
+          }).value();
+};
+
+TEST_F(HostileServer, RepliesToNobodyAreDroppedAndTheCallStillGetsItsOwn) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto call = c.call_async(ask::of(1)); // slot 0, generation 0
+    EXPECT_EQ(s.poll(), 1u);
+    forger<told> forged(me, c.incarnation(), s.incarnation());
+    std::vector<std::byte> const wrong = bytes_of(told::of(99));
+    forged.send(header(call_id(1, 0)), wrong);     // a free slot
+    forged.send(header(call_id(0, 1)), wrong);     // another life of the slot
+    forged.send(header(call_id(64, 0)), wrong);    // beyond the table
+    forged.send(header(~std::uint64_t{0}), wrong); // far beyond
+    EXPECT_EQ(c.poll(), 0u);
+    EXPECT_FALSE(call.ready());
+    EXPECT_EQ(c.late_replies(), 4u);
+    EXPECT_TRUE(owed.at(0).answer(told::of(1)));
+    EXPECT_TRUE(call.get().value()->answers(1));
+}
+
+TEST_F(HostileServer, RepliesInAnothersNameAreNobodys) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto call = c.call_async(ask::of(1));
+    EXPECT_EQ(s.poll(), 1u);
+    forger<told> forged(me, c.incarnation(), s.incarnation() + 1);
+    forged.send(header(call_id(0, 0)), bytes_of(told::of(99)));
+    EXPECT_EQ(c.poll(), 0u);
+    EXPECT_FALSE(call.ready());
+    EXPECT_TRUE(owed.at(0).answer(told::of(1)));
+    EXPECT_TRUE(call.get().value()->answers(1));
+}
+
+TEST_F(HostileServer, ASecondReplyIsNobodysWhateverTheSlotIsUsedForNext) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto call = c.call_async(ask::of(1));
+    EXPECT_EQ(s.poll(), 1u);
+    forger<told> forged(me, c.incarnation(), s.incarnation());
+    EXPECT_TRUE(owed.at(0).answer(told::of(1)));
+    EXPECT_TRUE(call.get().value()->answers(1));
+    auto next = c.call_async(ask::of(2)); // the same slot
+    EXPECT_EQ(s.poll(), 1u);
+    forged.send(header(call_id(0, 0)), bytes_of(told::of(1)));
+    EXPECT_EQ(c.poll(), 0u);
+    EXPECT_FALSE(next.ready());
+    EXPECT_EQ(c.late_replies(), 1u);
+    EXPECT_TRUE(owed.at(1).answer(told::of(2)));
+    EXPECT_TRUE(next.get().value()->answers(2));
+}
+
+TEST_F(HostileServer, AReplyThatSaysNothingKnownIsCorruptAndMaybe) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto call = c.call_async(ask::of(1));
+    EXPECT_EQ(s.poll(), 1u);
+    forger<told> forged(me, c.incarnation(), s.incarnation());
+    forged.send(header(call_id(0, 0), static_cast<reply_status>(77)));
+    auto const r = call.get();
+    EXPECT_EQ(r.error(), call_errc::corrupt);
+    EXPECT_EQ(r.error().executed, executed::maybe);
+}
+
+TEST_F(HostileServer, ATextThatIsLongerThanItsReplyIsCut) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto call = c.call_async(ask::of(1));
+    EXPECT_EQ(s.poll(), 1u);
+    forger<told> forged(me, c.incarnation(), s.incarnation());
+    reply_header h = header(call_id(0, 0), reply_status::failed);
+    h.text_bytes = 65'535;
+    forged.send(h, std::vector<std::byte>(8, std::byte{'x'}));
+    EXPECT_EQ(call.get().error().text().size(), call_text_bytes_max);
+}
+
+TEST_F(HostileServer, AReplyThatIsShorterThanItsHeaderIsNobodys) {
+    auto t = me.server<bytes, bytes>("t", [](std::span<std::byte const>) {
+                   return std::string("answer");
+               }).value();
+    auto c = other.client<bytes, bytes>("t", calling()).value();
+    auto call = c.call_async(std::span<std::byte const>());
+    (void)t.poll();
+    forger<bytes> forged(me, c.incarnation(), t.incarnation());
+    for (std::size_t bytes = 0; bytes < sizeof(reply_header); ++bytes) {
+        forged.send_bytes(bytes);
+    }
+    EXPECT_EQ(call.get().value().text(), "answer");
+    (void)c.poll();
+    EXPECT_EQ(c.late_replies(), sizeof(reply_header));
+}
+
+TEST_F(HostileServer, AServerWhoseTakenWordIsWrongCanOnlyMakeItsAnswersWrong) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    entry_info const e = me.core()->entries(entry_kind::service, "s").at(0);
+    tampered_inbox const inbox(me, e);
+    for (std::uint64_t const taken :
+         {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << 63}) {
+        std::uint32_t const lane = inbox.lane_of(other.ticket());
+        ASSERT_LT(lane, inbox.lane_count());
+        inbox.lane(lane).taken = taken;
+        auto const r = c.call(ask::of(1), 1ms);
+        EXPECT_EQ(r.error(), call_errc::deadline);
+    }
+}
+
+/// The same in the other direction.
+TEST(HostileClient, RequestsThatAreShorterThanTheirHeaderEndItsLaneAndNoOthers) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    participant third = joined(root.path(), "third");
+    auto s = me.server<bytes, bytes>("s", [](std::span<std::byte const>) {
+                   return std::string("answer");
+               }).value();
+    auto good = other.client<bytes, bytes>("s", calling()).value();
+    auto bad = third.client<bytes, bytes>("s", calling()).value();
+    ASSERT_TRUE(bad.post(std::span<std::byte const>()).has_value());
+    entry_info const e = me.core()->entries(entry_kind::service, "s").at(0);
+    tampered_inbox const inbox(me, e);
+    std::uint32_t const lane = inbox.lane_of(third.ticket());
+    ASSERT_LT(lane, inbox.lane_count());
+    (&inbox.cell(lane, 0))[1] = 7; // its descriptor: seven bytes
+    auto call = good.call_async(std::span<std::byte const>());
+    while (!call.ready()) {
+        (void)s.poll();
+        (void)good.poll();
+    }
+    EXPECT_EQ(call.get().value().text(), "answer");
+    EXPECT_EQ(s.executed(), 1u);
+}
+
+} // namespace
+} // namespace partywall::test
