@@ -79,6 +79,8 @@ command make_pub(CLI::App& parent, common_options const& common);
 command make_sub(CLI::App& parent, common_options const& common);
 command make_send(CLI::App& parent, common_options const& common);
 command make_recv(CLI::App& parent, common_options const& common);
+command make_call(CLI::App& parent, common_options const& common);
+command make_serve(CLI::App& parent, common_options const& common);
 command make_list(CLI::App& parent, common_options const& common);
 command make_clean(CLI::App& parent, common_options const& common);
 command make_version(CLI::App& parent, common_options const& common);

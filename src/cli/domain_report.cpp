@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <sys/stat.h>
+#include <tuple>
 
 namespace partywall::cli {
 namespace {
@@ -60,14 +61,20 @@ std::vector<breaker_report> breakers_of(registry_view const& view) {
 } // namespace
 
 bool domain_report::healthy() const {
+    auto const is_read = [](auto const& one) { return one.stats.has_value(); };
     return std::all_of(breakers.begin(), breakers.end(),
                        [](breaker_report const& b) { return b.is_good(); }) &&
-           std::all_of(receivers.begin(), receivers.end(),
-                       [](receiver_report const& r) { return r.stats.has_value(); }) &&
-           std::all_of(topics.begin(), topics.end(), [](topic_report const& t) {
-               return std::all_of(t.publishers.begin(), t.publishers.end(),
-                                  [](publisher_report const& p) { return p.stats.has_value(); });
+           std::all_of(receivers.begin(), receivers.end(), is_read) &&
+           std::all_of(services.begin(), services.end(), is_read) &&
+           std::all_of(topics.begin(), topics.end(), [&](topic_report const& t) {
+               return std::all_of(t.publishers.begin(), t.publishers.end(), is_read);
            });
+}
+
+std::uint64_t executed(inbox_stats const& server) noexcept {
+    std::uint64_t const others = server.expired + server.cancelled + server.refused;
+    // What is told late may be told after what is told at once.
+    return server.received > others ? server.received - others : 0;
 }
 
 domain_report read_domain(registry_view const& view) {
@@ -82,10 +89,10 @@ domain_report read_domain(registry_view const& view) {
     std::map<std::string, topic_report> topics;
     for (entry_info const& e : snapshot.entries) {
         bool const alive = !view.proven_dead(e.owner_ticket);
-        // A server's requests lie in an inbox like any other.
         if (e.kind == entry_kind::inbox || e.kind == entry_kind::service) {
             if (auto r = read_endpoint<receiver_report>(view, e, alive, read_inbox_stats)) {
-                report.receivers.push_back(std::move(*r));
+                auto& its = e.kind == entry_kind::inbox ? report.receivers : report.services;
+                its.push_back(std::move(*r));
             }
             continue;
         }
@@ -102,8 +109,12 @@ domain_report read_domain(registry_view const& view) {
             report.topics.push_back(std::move(topic));
         }
     }
-    std::sort(report.receivers.begin(), report.receivers.end(),
-              [](auto const& a, auto const& b) { return a.entry.name < b.entry.name; });
+    for (auto* const all : {&report.receivers, &report.services}) {
+        std::sort(all->begin(), all->end(), [](auto const& a, auto const& b) {
+            return std::tie(a.entry.name, a.entry.incarnation) <
+                   std::tie(b.entry.name, b.entry.incarnation);
+        });
+    }
     report.breakers = breakers_of(view);
     report.files = read_files(view.dir());
     for (file_report const& f : report.files) {

@@ -27,6 +27,7 @@ struct subscription_report {
     bool alive = true;
 };
 
+/// Of a receiver, or of a server, whose requests lie in an inbox like any other.
 struct receiver_report {
     entry_info entry;
     bool alive = true;
@@ -61,6 +62,7 @@ struct domain_report {
     std::vector<topic_report> topics;           ///< by name
     std::vector<receiver_report> receivers;     ///< by name
     std::vector<breaker_report> breakers;       ///< by name
+    std::vector<receiver_report> services;      ///< by name
     std::vector<file_report> files;             ///< by name
     std::uint64_t bytes_total = 0;
 
@@ -71,6 +73,9 @@ domain_report read_domain(registry_view const& view);
 
 /// Files of a domain's directory, sorted by name.
 std::vector<file_report> read_files(directory const& where);
+
+/// Requests that a server has begun with, as far as it has brought its counters up to date.
+std::uint64_t executed(inbox_stats const& server) noexcept;
 
 char const* policy_name(std::uint32_t policy) noexcept;
 char const* kind_name(reader_kind kind) noexcept;

@@ -33,9 +33,11 @@ int run_list(list_options const& o, common_options const& common) {
             }
         }
     }
-    for (receiver_report const& r : report.receivers) {
-        if (!r.stats) {
-            say(printable(r.problem));
+    for (auto const* const all : {&report.receivers, &report.services}) {
+        for (receiver_report const& r : *all) {
+            if (!r.stats) {
+                say(printable(r.problem));
+            }
         }
     }
     for (breaker_report const& b : report.breakers) {

@@ -111,8 +111,8 @@ int run(int argc, char** argv) {
     app.footer(exit_codes_text);
     add_common_options(app, common);
     std::vector<command> commands;
-    for (auto* const make :
-         {make_pub, make_sub, make_send, make_recv, make_list, make_clean, make_version}) {
+    for (auto* const make : {make_pub, make_sub, make_send, make_recv, make_call, make_serve,
+                             make_list, make_clean, make_version}) {
         commands.push_back(make(app, common));
         add_common_options(*commands.back().app, common);
     }

@@ -135,29 +135,62 @@ json::object sender_of(sender_stats const& s) {
             {"wakes", s.wakes}};
 }
 
+/// What receivers and servers have in common.
+json::object inbox_of(receiver_report const& r) {
+    return {{"name", r.entry.name},
+            {"participant", r.entry.owner_ticket},
+            {"number", r.entry.number},
+            {"incarnation", std::to_string(r.entry.incarnation)},
+            {"alive", r.alive},
+            {"health", to_string(r.entry.state)},
+            {"type", type_of(r.entry)},
+            {"depth", r.entry.depth},
+            {"payload_bytes_max", r.entry.payload_bytes_max},
+            {"metadata", metadata_of(r.entry)},
+            {"problem", r.stats ? json::value() : json::value(r.problem)},
+            {"counters", nullptr}};
+}
+
 json::object receiver_of(receiver_report const& r) {
-    json::object o{{"name", r.entry.name},
-                   {"participant", r.entry.owner_ticket},
-                   {"number", r.entry.number},
-                   {"incarnation", std::to_string(r.entry.incarnation)},
-                   {"alive", r.alive},
-                   {"health", to_string(r.entry.state)},
-                   {"type", type_of(r.entry)},
-                   {"depth", r.entry.depth},
-                   {"payload_bytes_max", r.entry.payload_bytes_max},
-                   {"metadata", metadata_of(r.entry)},
-                   {"problem", r.stats ? json::value() : json::value(r.problem)},
-                   {"counters", nullptr},
-                   {"senders", json::array()}};
+    json::object o = inbox_of(r);
+    json::array senders;
     if (r.stats) {
         inbox_stats const& s = *r.stats;
         o["counters"] = json::object{{"received", s.received},       {"missed", s.missed},
                                      {"sleeps", s.sleeps},           {"lanes_freed", s.lanes_freed},
                                      {"senders_max", s.senders_max}, {"bytes", s.bytes}};
         for (sender_stats const& one : s.senders) {
-            o["senders"].as_array().push_back(sender_of(one));
+            senders.push_back(sender_of(one));
         }
     }
+    o["senders"] = std::move(senders);
+    return o;
+}
+
+json::object client_of(sender_stats const& s) {
+    return {{"participant", s.ticket},
+            {"incarnation", std::to_string(s.incarnation)},
+            {"closed", s.closed},
+            {"requests", s.received},
+            {"wakes", s.wakes}};
+}
+
+json::object service_of(receiver_report const& r) {
+    json::object o = inbox_of(r);
+    json::array clients;
+    if (r.stats) {
+        inbox_stats const& s = *r.stats;
+        o["counters"] =
+            json::object{{"executed", executed(s)},      {"expired", s.expired},
+                         {"cancelled", s.cancelled},     {"refused", s.refused},
+                         {"failed", s.failed},           {"lost", s.lost},
+                         {"sleeps", s.sleeps},           {"clients_gone", s.lanes_freed},
+                         {"clients_max", s.senders_max}, {"bytes", s.bytes}};
+        for (sender_stats const& one : s.senders) {
+            clients.push_back(client_of(one));
+        }
+    }
+    o["clients"] = std::move(clients);
     return o;
 }
 
@@ -237,6 +270,7 @@ std::string report_as_json(domain_report const& report) {
                             })},
         {"receivers", array_of(report.receivers, receiver_of)},
         {"breakers", array_of(report.breakers, breaker_of)},
+        {"services", array_of(report.services, service_of)},
         {"files", array_of(report.files,
                            [](file_report const& f) {
                                return json::object{{"name", any_bytes(f.name)}, {"bytes", f.bytes}};

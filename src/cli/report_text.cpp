@@ -56,16 +56,23 @@ void show(sink out, publisher_report const& p) {
     }
 }
 
-void show(sink out, receiver_report const& r) {
+/// What receivers and servers have in common. False: there is nothing more to show.
+bool show_inbox(sink out, receiver_report const& r, char const* what, char const* messages) {
     entry_info const& e = r.entry;
-    fmt::format_to(out, "{}\n  receiver of {}: {}, {}, type {}, depth {}, messages up to {}\n",
-                   printable(e.name), e.owner_ticket, life(r.alive), to_string(e.state),
-                   printable(e.type.name), e.depth, show_size(e.payload_bytes_max));
+    fmt::format_to(out, "{}\n  {} of {}: {}, {}, type {}, depth {}, {} up to {}\n",
+                   printable(e.name), what, e.owner_ticket, life(r.alive), to_string(e.state),
+                   printable(e.type.name), e.depth, messages, show_size(e.payload_bytes_max));
     if (!e.meta.empty()) {
         fmt::format_to(out, "    metadata: {}\n", show_metadata(e));
     }
     if (!r.stats) {
         fmt::format_to(out, "    PROBLEM: {}\n", printable(r.problem));
+    }
+    return r.stats.has_value();
+}
+
+void show_receiver(sink out, receiver_report const& r) {
+    if (!show_inbox(out, r, "receiver", "messages")) {
         return;
     }
     inbox_stats const& s = *r.stats;
@@ -118,6 +125,21 @@ void show(sink out, breaker_report const& b) {
                    w.calls, w.failures, w.slow);
 }
 
+void show_service(sink out, receiver_report const& r) {
+    if (!show_inbox(out, r, "server", "requests")) {
+        return;
+    }
+    inbox_stats const& s = *r.stats;
+    fmt::format_to(out,
+                   "    executed {}, expired {}, cancelled {}, refused {}, failed {}, lost {}, "
+                   "sleeps {}\n    {} of {} clients, {}\n",
+                   executed(s), s.expired, s.cancelled, s.refused, s.failed, s.lost, s.sleeps,
+                   s.senders.size(), s.senders_max, show_size(s.bytes));
+    for (sender_stats const& one : s.senders) {
+        fmt::format_to(out, "    client {}: requests {}\n", one.ticket, one.received);
+    }
+}
+
 } // namespace
 
 std::string report_as_text(domain_report const& report) {
@@ -142,7 +164,11 @@ std::string report_as_text(domain_report const& report) {
     }
     fmt::format_to(out, "\nreceivers: {}\n", report.receivers.size());
     for (receiver_report const& r : report.receivers) {
-        show(out, r);
+        show_receiver(out, r);
+    }
+    fmt::format_to(out, "\nservices: {}\n", report.services.size());
+    for (receiver_report const& r : report.services) {
+        show_service(out, r);
     }
     fmt::format_to(out, "\nbreakers: {}\n", report.breakers.size());
     for (breaker_report const& b : report.breakers) {
@@ -205,6 +231,19 @@ std::string report_as_plain(domain_report const& report) {
                        b.is_good() ? to_string(s.state) : "broken", s.generation, s.total.calls,
                        s.total.failures, s.total.slow, s.rejected_total, s.opened_total,
                        s.stale_total, s.callee);
+    }
+    for (receiver_report const& r : report.services) {
+        entry_info const& e = r.entry;
+        inbox_stats const s = r.stats.value_or(inbox_stats{});
+        std::string const name = printable(e.name);
+        fmt::format_to(out, "server\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name,
+                       e.owner_ticket, life(r.alive), r.stats ? to_string(e.state) : "broken",
+                       printable(e.type.name), e.depth, e.payload_bytes_max, executed(s), s.expired,
+                       s.cancelled, s.refused, s.failed, s.lost);
+        for (sender_stats const& one : s.senders) {
+            fmt::format_to(out, "client\t{}\t{}\t{}\t{}\n", name, e.owner_ticket, one.ticket,
+                           one.received);
+        }
     }
     for (file_report const& f : report.files) {
         fmt::format_to(out, "file\t{}\t{}\n", printable(f.name), f.bytes);

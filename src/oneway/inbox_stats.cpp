@@ -22,6 +22,11 @@ result<inbox_stats, failure<endpoint_errc>> read_inbox_stats(directory const& wh
     all.missed = load(s.control().missed);
     all.sleeps = load(s.control().sleeps);
     all.lanes_freed = load(s.control().lanes_freed);
+    all.expired = load(s.control().expired);
+    all.cancelled = load(s.control().cancelled);
+    all.refused = load(s.control().refused);
+    all.failed = load(s.control().failed);
+    all.lost = load(s.control().lost);
     all.senders_max = s.constants.lane_count;
     for (std::uint32_t i = 0; i < s.constants.lane_count; ++i) {
         detail::lane_header const& h = s.lanes()[i];

@@ -27,7 +27,7 @@ struct sender_stats {
     std::uint64_t wakes = 0;         ///< times that it woke the receiver
 };
 
-/// The counters of one receiver and of its senders.
+/// The counters of one receiver, or server, and of its senders.
 struct inbox_stats {
     std::uint64_t bytes = 0;    ///< of the file
     std::uint64_t received = 0; ///< of all senders there ever were
@@ -35,10 +35,16 @@ struct inbox_stats {
     std::uint64_t sleeps = 0;
     std::uint64_t lanes_freed = 0; ///< senders that have come and gone
     std::uint32_t senders_max = 0;
+    // Of a server's inbox, whose senders are clients; 0 in any other.
+    std::uint64_t expired = 0;   ///< requests that were not executed: too late
+    std::uint64_t cancelled = 0; ///< ... given up by their clients
+    std::uint64_t refused = 0;   ///< ... no room for them, or the server was draining
+    std::uint64_t failed = 0;    ///< requests that were answered with an error
+    std::uint64_t lost = 0;      ///< answers that found nobody
     std::vector<sender_stats> senders;
 };
 
-/// Reads the counters of a receiver, a dead one included, as long as its file is there. Maps it
+/// Reads the counters of a receiver or server, a dead one included, as long as its file is there. Maps it
 /// read-only and leaves no trace.
 ///
 /// Use when   a monitor or a tool wants figures.
