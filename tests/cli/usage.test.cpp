@@ -37,11 +37,19 @@ INSTANTIATE_TEST_SUITE_P(
         arguments{"pub", "x", "--payload-max", "99999999999G"},
         arguments{"pub", "x", "--block=64K", "--payload-max", "1K"},
         arguments{"pub", "x", "--wait-for", "65"}, arguments{"list", "--json", "--plain"},
+        arguments{"call"}, arguments{"call", "x", "a", "b"},
+        arguments{"call", "x", "text", "--file", "f"},
+        arguments{"call", "x", "a", "--timeout", "0"}, arguments{"serve", "x"},
+        arguments{"serve", "x", "cat"}, arguments{"serve", "x", "--"},
+        arguments{"serve", "x", "--nope", "--", "cat"},
+        arguments{"serve", "x", "--clients", "1025", "--", "cat"},
+        arguments{"serve", "x", "--concurrency", "0", "--", "cat"},
         // Names.
         arguments{"sub", ""}, arguments{"sub", "/x"}, arguments{"sub", "x/"},
         arguments{"sub", "a//b"}, arguments{"sub", "a/../b"}, arguments{"sub", "."},
         arguments{"sub", "tab\there"}, arguments{"sub", std::string(201, 'x')},
         arguments{"sub", "\xff"}, arguments{"pub", ""}, arguments{"pub", "a//b"},
+        arguments{"call", "a//b", "text"}, arguments{"serve", "a//b", "--", "cat"},
         arguments{"sub", "x", "--name", ""}, arguments{"sub", "x", "--name", std::string(65, 'x')},
         arguments{"list", "--domain", ""}, arguments{"--root", "", "list"},
         arguments{"list", "--domain", std::string(65, 'x')},
@@ -57,11 +65,11 @@ TEST_F(Usage, HelpGoesToStandardOutputAndNamesWhatTheReferenceNames) {
     ASSERT_NE(reference, "");
     std::set<std::string> commands{""};
     finished const all = partywall({"--help"});
-    std::regex const command("\n  (pub|sub|send|recv|list|clean|version) ");
+    std::regex const command("\n  (pub|sub|send|recv|call|serve|list|clean|version) ");
     for (std::sregex_iterator at(all.out.begin(), all.out.end(), command), end; at != end; ++at) {
         commands.insert((*at)[1]);
     }
-    EXPECT_EQ(commands.size(), 8U);
+    EXPECT_EQ(commands.size(), 10U);
     for (std::string const& name : commands) {
         finished const help =
             partywall(name.empty() ? arguments{"--help"} : arguments{name, "--help"});
