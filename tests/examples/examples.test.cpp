@@ -64,6 +64,47 @@ TEST_F(Examples, RegistryWatchSeesAServiceComeAndGo) {
     run_pair("06_registry_watch_watcher", "06_registry_watch_service");
 }
 
+TEST_F(Examples, CallsAreAnsweredWhoeverComesFirst) {
+    run_pair("13_calls_calculator", "13_calls_shop");
+    run_pair("13_calls_shop", "13_calls_calculator");
+}
+TEST_F(Examples, AsyncCallsComeBackEachWithItsOwnReply) {
+    run_pair("14_async_calls_worker", "14_async_calls_asker");
+}
+
+TEST_F(Examples, DeferredRepliesComeWhenAllBidsAreIn) {
+    program auctioneer("15_deferred_replies_auctioneer", {}, root);
+    program low("15_deferred_replies_bidder", {"100"}, root);
+    program high("15_deferred_replies_bidder", {"300"}, root);
+    program middle("15_deferred_replies_bidder", {"200"}, root);
+    expect_success(auctioneer);
+    expect_success(low);
+    expect_success(high);
+    expect_success(middle);
+    EXPECT_THAT(low.output(), HasSubstr("lost with 100; the highest bid was 300"));
+    EXPECT_THAT(high.output(), HasSubstr("won with 300"));
+    expect_nothing_left();
+}
+
+TEST_F(Examples, BalancedCallsGoOnWithTwoServersWhenTheThirdIsKilled) {
+    program one("16_balanced_calls_worker", {}, root);
+    program two("16_balanced_calls_worker", {}, root);
+    program three("16_balanced_calls_worker", {}, root);
+    one.expect("serving");
+    two.expect("serving");
+    three.expect("serving");
+    program asker("16_balanced_calls_asker", {}, root);
+    asker.expect("all three answer");
+    two.kill(SIGKILL);
+    EXPECT_EQ(two.wait(), killed_by(SIGKILL));
+    expect_success(asker);
+    EXPECT_THAT(asker.output(), HasSubstr("2 servers go on"));
+    for (program* const left : {&one, &three}) {
+        left->kill(SIGTERM);
+        expect_success(*left);
+    }
+}
+
 TEST_F(Examples, EventLoopsServeTwoHandlesInOneThread) {
     run_pair("12_event_loop_epoll", "12_event_loop_market");
     run_pair("12_event_loop_market", "12_event_loop_wait_set");
