@@ -98,6 +98,19 @@ TEST_F(Call, IsAnsweredInPlaceWhereTheHandlerAsksForThat) {
     }
 }
 
+TEST_F(Call, AHandlerThatMayFailReturnsNumbersAsTheyAre) {
+    auto s = me.server<double, double>("s", [](double d) -> result<double, call_failure> {
+                   if (d == 0) {
+                       return call_failure(1, "");
+                   }
+                   return 1 / d;
+               }).value();
+    auto c = other.client<double, double>("s", calling()).value();
+    running thread(s);
+    EXPECT_EQ(**c.call(4.0), 0.25);
+    EXPECT_EQ(c.call(0.0).error().code, 1);
+}
+
 TEST_F(Call, FailsWithWhatTheHandlerReturnsOrThrows) {
     auto s =
         me.server<ask, told>("s", [](ask const& a, call_context&) -> result<told, call_failure> {

@@ -22,7 +22,9 @@ struct call_failure {
     std::uint32_t text_bytes = 0;
 
     call_failure() noexcept = default;
-    explicit call_failure(std::int32_t with, std::string_view text = {}) noexcept : code(with) {
+    /// Always with a text, if an empty one: so that a handler may return a number, which would be one
+    /// or the other, as the result<Res, call_failure> that it is.
+    call_failure(std::int32_t with, std::string_view text) noexcept : code(with) {
         text_bytes = static_cast<std::uint32_t>(std::min(text.size(), text_memory.size()));
         std::copy_n(text.data(), text_bytes, text_memory.data());
     }
