@@ -55,6 +55,14 @@ bool reply_port::answer_alone(answer_head const& head, std::byte const* message,
     return true;
 }
 
+bool reply_port::usable() noexcept {
+    if (!shared_) {
+        return out_->attached();
+    }
+    std::lock_guard const one_at_a_time(lock_); // it may be closed this moment
+    return out_->attached();
+}
+
 void reply_port::close() noexcept {
     std::lock_guard const one_at_a_time(lock_);
     out_->close();

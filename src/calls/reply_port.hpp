@@ -52,7 +52,7 @@ class reply_port {
 
     /// False: the client is gone.
     bool answer(answer_head const& head, std::byte const* message, std::uint64_t bytes) noexcept;
-    bool usable() const noexcept { return out_->attached(); }
+    bool usable() noexcept;
     /// Nothing is sent any more.
     void close() noexcept;
 

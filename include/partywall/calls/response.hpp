@@ -5,6 +5,7 @@
 #include <partywall/calls/server_core.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <new>

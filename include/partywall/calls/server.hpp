@@ -3,6 +3,7 @@
 
 #include <partywall/calls/handler.hpp>
 #include <partywall/calls/server_core.hpp>
+#include <partywall/endpoint/writing_end.hpp>
 #include <partywall/registry/wait_descriptor.hpp>
 
 #include <chrono>
