@@ -438,7 +438,7 @@ struct partywall::error_traits<partywall::test::local_error> {
 namespace partywall::test {
 namespace {
 
-TEST(Breaker, NeverRecordsWhatWasRefusedOnThisSide) {
+TEST_F(Breaker, NeverRecordsWhatWasRefusedOnThisSide) {
     auto circuit = breaker::make({.window = breaker_window::consecutive(1)}).value();
     using answer = result<int, local_error>;
     (void)circuit.run([] { return answer(local_error::refused); });

@@ -81,7 +81,7 @@ TEST(GoldenRegistry, IsTheseBytes) {
     EXPECT_EQ(take(bytes, 0, 128), "706172747977616c" // magic: "partywal"
                                    "03000000"         // layout_version
                                    "01000000"         // kind
-                                   "FINGERPRINT"      // layout_fingerprint
+                                   "02556bdf4561bbbf" // layout_fingerprint
                                    "8081170000000000" // total_bytes
                                        + zeros(96));
     EXPECT_EQ(take(bytes, 128, 8), "0200000000000000"); // next_ticket
