@@ -308,5 +308,30 @@ TEST(BreakerJudging, OverlooksNoLastFailure) {
     }
 }
 
+// ---- a new callee -------------------------------------------------------------------------------
+
+// Two tell of it, and one of them may be killed between remembering it and changing the state.
+TEST(BreakerCallee, IsProbedWhoeverOfThoseWhoTellOfItIsKilled) {
+    machine run;
+    static house h;
+    auto const result = run.explore([&] {
+        h.build(rules(breaker_window::consecutive(1), 1, 1), true);
+        h.record.state =
+            state_word::make(breaker_state::open, 0, 9, start_ns / 1'000'000 + 1000).bits;
+        scenario s;
+        s.threads.push_back([&] { h.first->callee_is_new(7, start_ns); });
+        s.threads.push_back([&] { h.others[0]->callee_is_new(7, start_ns); });
+        s.at_end = [&](bool) -> std::string {
+            state_word const w{run.newest(&h.record.state)};
+            if (w.state() != breaker_state::half_open) {
+                return "it stays open";
+            }
+            return w.generation() == 10 ? "" : "it changed more than once";
+        };
+        return s;
+    });
+    expect_proof(result);
+}
+
 } // namespace
 } // namespace partywall::test::explore
