@@ -2,6 +2,8 @@
 // How calls end that get no reply, with a server that lives.
 #include "support.hpp"
 
+#include <partywall/breaker/breaker.hpp>
+
 #include <atomic>
 #include <latch>
 #include <vector>
@@ -360,6 +362,22 @@ TEST_F(Outcome, OfANewServerOfTheNameIsItsReply) {
         EXPECT_NE(r->server(), last);
         last = r->server();
     }
+}
+
+TEST(CallFacts, SayThatAnErrorOfTheHandlersOwnIsAnAnswerAndOtherFaultsAreNot) {
+    call_error e(call_errc::server_error, executed::maybe);
+    for (auto const fault :
+         {server_fault::threw, server_fault::unanswered, server_fault::too_large}) {
+        e.fault = fault;
+        EXPECT_EQ(error_traits<call_error>::facts(e).what, partywall::outcome::failure);
+    }
+    e.fault = server_fault::failed;
+    EXPECT_EQ(error_traits<call_error>::facts(e).what, partywall::outcome::success);
+    auto circuit = breaker::make({.window = breaker_window::consecutive(1)}).value();
+    (void)circuit.run([&] { return result<int, call_error>(e); });
+    EXPECT_EQ(circuit.state(), breaker_state::closed);
+    EXPECT_EQ(circuit.stats().total.failures, 0U);
+    EXPECT_EQ(circuit.stats().total.calls, 1U);
 }
 
 } // namespace

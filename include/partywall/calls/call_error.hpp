@@ -68,8 +68,10 @@ struct error_traits<call_error> {
         case call_errc::no_server:
         case call_errc::draining:
         case call_errc::corrupt: break;
-        case call_errc::server_error: // an answer, and another attempt is another execution
+        case call_errc::server_error: // another attempt is another execution
             f.retryable = false;
+            // What the handler said on purpose is an answer: the server is well.
+            f.what = e.fault == server_fault::failed ? outcome::success : f.what;
             break;
         case call_errc::cancelled: f.what = outcome::cancelled; break;
         case call_errc::refused:
