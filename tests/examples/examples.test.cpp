@@ -72,6 +72,12 @@ TEST_F(Examples, AsyncCallsComeBackEachWithItsOwnReply) {
     run_pair("14_async_calls_worker", "14_async_calls_asker");
 }
 
+#if PARTYWALL_TEST_COROUTINES
+TEST_F(Examples, CoroutinesGoOnWhenTheirRepliesCome) {
+    run_pair("17_coroutine_greeter", "17_coroutine_visitor");
+}
+#endif
+
 TEST_F(Examples, DeferredRepliesComeWhenAllBidsAreIn) {
     program auctioneer("15_deferred_replies_auctioneer", {}, root);
     program low("15_deferred_replies_bidder", {"100"}, root);
