@@ -32,6 +32,7 @@ constexpr int exit_cannot = 77; ///< what ctest calls skipped
 struct command_line {
     plan_options what;
     int repetitions = 0;
+    double seconds = 0;
     std::vector<std::string> only;
     std::vector<int> cpus;
     std::string json_file, svg_folder, markdown_file, page, from, commit;
@@ -70,6 +71,9 @@ void define(CLI::App& app, command_line& line) {
     app.add_flag("--quick", line.what.quick, "fewer sizes and repetitions: some minutes in all");
     app.add_option("--repetitions", line.repetitions, "of every row, interleaved (5; quick: 3)")
         ->check(CLI::Range(1, 1000));
+    app.add_option("--seconds", line.seconds,
+                   "fewer repetitions where it would take longer (any; quick: 200)")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--only", line.only, "these figures (comma)")->delimiter(',');
     app.add_option("--subjects", line.what.subjects, "these subjects (comma); --list names them")
         ->delimiter(',');
@@ -211,9 +215,10 @@ int measure(command_line const& line, runner& with) {
     environment e = look_around(with, line.commit);
     e.quick = line.what.quick;
     e.repetitions = line.repetitions != 0 ? line.repetitions : line.what.quick ? 3 : 5;
-    suite_result const found = run_suite(with, what, e.repetitions, [](std::string const& text) {
-        fmt::print(stderr, "{}\n", text);
-    });
+    constexpr double second = 1e9;
+    effort const how_much{e.repetitions, static_cast<std::uint64_t>(line.seconds * second)};
+    suite_result const found = run_suite(
+        with, what, how_much, [](std::string const& text) { fmt::print(stderr, "{}\n", text); });
     e.load_after = load_now();
     e.repeated = with.repeated();
     tell(line, e, found.rows);
@@ -260,6 +265,9 @@ int run(command_line& line) {
         report const kept = read_json(read(line.from));
         tell(line, kept.e, kept.rows);
         return 0;
+    }
+    if (line.what.quick && line.seconds == 0) {
+        line.seconds = 200; // and there is the building to be done, in the same five minutes
     }
     auto const cpus = choose_cpus(line);
     if (line.guard && cpus[0] == cpus[1]) {

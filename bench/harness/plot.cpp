@@ -47,7 +47,11 @@ std::vector<row const*> choose(std::vector<row> const& rows, choice const& wante
 
 /// Latency over 1 / (1 - quantile): every step to the right is ten times rarer.
 std::string curves(std::string const& file, std::string const& title, environment const& e,
-                   std::vector<row const*> const& rows) {
+                   std::vector<row const*> rows) {
+    std::erase_if(rows, [](row const* r) { return r->curve.empty(); });
+    if (rows.empty()) {
+        return {};
+    }
     std::string script = style;
     script += fmt::format("set terminal svg size 900,560 font 'sans,12' background '#ffffff'\n"
                           "set output '{}'\nset title \"{}\\n{}\"\n",

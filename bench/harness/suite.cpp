@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "suite.hpp"
 
+#include <partywall/os/clock.hpp>
+
 #include "limits.hpp"
 
 #include <algorithm>
@@ -81,11 +83,20 @@ class companions {
     std::set<subject const*> broken_;
 };
 
-row row_of(runner const& with, cell_result const& from) {
+/// When a group should end, of so many that are to end by then.
+std::uint64_t share_of(std::uint64_t end, std::size_t groups) {
+    std::uint64_t const now = os::monotonic_ns();
+    return now >= end ? now : now + (end - now) / groups;
+}
+
+row row_of(runner const& with, cell_result const& from, int wanted) {
     row r = summarize(from.what.what, from.repetitions);
     r.subject = from.what.who->name;
     r.variant = variant_text(from.what);
     r.placement = with.placement();
+    if (from.repetitions.size() < static_cast<std::size_t>(wanted)) {
+        add_label(r, true, fmt::format("{} repetition(s)", from.repetitions.size()));
+    }
     add_label(r, with.oversubscribes(from.what.what), "oversubscribed");
     return r;
 }
@@ -119,13 +130,16 @@ void compare(row& r, cell_result const& own, std::vector<cell_result> const& all
 
 } // namespace
 
-suite_result run_suite(runner& with, plan const& what, int repetitions,
+suite_result run_suite(runner& with, plan const& what, effort const& how_much,
                        std::function<void(std::string const&)> const& tell) {
     suite_result result;
     std::vector<cell_result> all;
     companions beside(with.scratch_root());
     limit_log limits(with);
+    std::uint64_t const started = os::monotonic_ns();
+    std::size_t groups_left = what.groups.size();
     for (group const& g : what.groups) {
+        std::uint64_t const until = share_of(started + how_much.budget_ns, groups_left--);
         limits.look();
         beside.keep(g, result.failures);
         std::size_t const first = all.size();
@@ -135,7 +149,12 @@ suite_result run_suite(runner& with, plan const& what, int repetitions,
             }
         }
         tell(fmt::format("{} ({} rows)", to_string(g.front().what.figure), all.size() - first));
-        for (int i = 0; i < repetitions; ++i) {
+        for (int i = 0; i < how_much.repetitions; ++i) {
+            if (i > 0 && how_much.budget_ns != 0 && os::monotonic_ns() >= until) {
+                tell(fmt::format("  {} of {} repetitions, for want of time", i,
+                                 how_much.repetitions));
+                break;
+            }
             for (std::size_t k = first; k < all.size(); ++k) {
                 cell_result& one = all[k];
                 if (!one.failure.empty()) {
@@ -157,7 +176,7 @@ suite_result run_suite(runner& with, plan const& what, int repetitions,
     }
     for (cell_result const& one : all) {
         if (!one.repetitions.empty()) {
-            result.rows.push_back(row_of(with, one));
+            result.rows.push_back(row_of(with, one, how_much.repetitions));
             compare(result.rows.back(), one, all);
         }
     }

@@ -6,6 +6,7 @@
 #include "row.hpp"
 #include "runner.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,9 +21,16 @@ struct suite_result {
     std::vector<std::string> notes;
 };
 
-/// Runs every group's cells A B C A B C..., `repetitions` times, starts and ends the programs that
-/// subjects need, and sets every row against its limit. `tell` is called with what is going on.
-suite_result run_suite(runner& with, plan const& what, int repetitions,
+/// How much there is to do, and the time for it. Each group gets an equal share of what is left; a
+/// group that takes longer, on a busy machine, makes do with fewer repetitions, but one.
+struct effort {
+    int repetitions = 5;
+    std::uint64_t budget_ns = 0; ///< 0: any
+};
+
+/// Runs every group's cells A B C A B C..., starts and ends the programs that subjects need, and
+/// sets every row against its limit. `tell` is called with what is going on.
+suite_result run_suite(runner& with, plan const& what, effort const& how_much,
                        std::function<void(std::string const&)> const& tell);
 
 } // namespace partywall::bench

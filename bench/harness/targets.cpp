@@ -85,6 +85,8 @@ class judge_of {
                 most = std::max(most, *r->ratio_to_raw);
             }
             say(dear, variant, limit, false, "× raw", most, "");
+        }
+        for (auto const& [variant, those] : by_variant) {
             auto const none = std::find_if(those.begin(), those.end(),
                                            [](row const* r) { return r->receivers == 0; });
             if (none == those.end() || those.size() == 1) {

@@ -282,6 +282,7 @@ struct streams {
     static constexpr bool fans_out = true;
     static constexpr bool fans_in = true;
     static constexpr bool has_threads = true; ///< one that keeps in touch with the driver
+    static constexpr bool is_connected = false;
 };
 
 bool can(job const& j, std::string_view) {

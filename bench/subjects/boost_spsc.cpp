@@ -85,6 +85,7 @@ struct queues {
     static constexpr bool fans_out = false;
     static constexpr bool fans_in = false;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = false;
 };
 
 bool can(job const& j, std::string_view) {

@@ -82,6 +82,7 @@ struct broken {
     static constexpr bool fans_out = false;
     static constexpr bool fans_in = false;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = true;
 };
 
 bool can(job const& j, std::string_view) {

@@ -7,6 +7,7 @@
 //     S::sizes_fixed   Bytes is one of fixed_sizes; otherwise always any_size, and channel::bytes
 //     S::fans_out      one writer serves several readers; otherwise it gets a channel for each
 //     S::fans_in       several writers, one reader; otherwise the reader looks at a channel for each
+//     S::is_connected  what was sent comes, also what was sent before the reader looked
 //     S::has_threads   works with threads of its own, which may run on any processor
 //
 // A writer has                                     (`write(void*)` writes one message there)

@@ -4,6 +4,7 @@
 #include "adapters.hpp"
 #include "roles.hpp"
 
+#include <iceoryx_hoofs/log/logmanager.hpp>
 #include <iceoryx_posh/popo/untyped_client.hpp>
 #include <iceoryx_posh/popo/untyped_publisher.hpp>
 #include <iceoryx_posh/popo/untyped_server.hpp>
@@ -15,8 +16,8 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
 #include <optional>
-#include <poll.h>
 #include <stdexcept>
 #include <string>
 #include <sys/prctl.h>
@@ -29,30 +30,30 @@ namespace {
 
 constexpr std::uint32_t alignment = 8;
 
-/// RouDi, and the pipe on which it says that it is ready.
+/// RouDi. What it says goes to a file, where the line is awaited that it is ready; nobody has to
+/// read the rest.
 class roudi : public companion {
   public:
-    explicit roudi(std::string const& scratch) {
+    explicit roudi(std::string const& scratch) : log_(scratch + "/roudi.log") {
         std::string const config = scratch + "/roudi.toml";
         write_config(config);
-        int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) {
-            throw std::runtime_error("pipe");
+        int const log = ::open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (log < 0) {
+            throw std::runtime_error("cannot write " + log_);
         }
         pid_ = ::fork();
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-            ::dup2(ends[1], STDOUT_FILENO);
-            ::dup2(ends[1], STDERR_FILENO);
+            ::dup2(log, STDOUT_FILENO);
+            ::dup2(log, STDERR_FILENO);
             ::execl(PARTYWALL_BENCH_ROUDI, PARTYWALL_BENCH_ROUDI, "-c", config.c_str(), "-m", "off",
                     static_cast<char*>(nullptr));
             ::_exit(127);
         }
-        ::close(ends[1]);
-        said_ = ends[0];
+        ::close(log);
         if (pid_ < 0 || !ready()) {
             end();
-            throw std::runtime_error("RouDi does not start: " + text_);
+            throw std::runtime_error("RouDi does not start: " + said());
         }
     }
     ~roudi() override { end(); }
@@ -73,23 +74,22 @@ class roudi : public companion {
             throw std::runtime_error("cannot write " + file);
         }
     }
-    /// It may speak of other things first, and others' RouDi may hold the lock.
+    std::string said() const {
+        std::ifstream in(log_);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    /// Others' RouDi may hold the lock; then it ends at once.
     bool ready() {
-        std::uint64_t const until = os::monotonic_ns() + 20'000'000'000U;
-        while (os::monotonic_ns() < until && text_.size() < 8192) {
-            pollfd one{said_, POLLIN, 0};
-            ::poll(&one, 1, 1000);
-            char buffer[512];
-            ssize_t const n = (one.revents != 0) ? ::read(said_, buffer, sizeof buffer) : -1;
-            if (n == 0) {
-                return false;
-            }
-            if (n > 0) {
-                text_.append(buffer, static_cast<std::size_t>(n));
-            }
-            if (text_.find("ready for clients") != std::string::npos) {
+        for (std::uint64_t const until = os::monotonic_ns() + 20'000'000'000U;
+             os::monotonic_ns() < until;) {
+            if (said().find("ready for clients") != std::string::npos) {
                 return true;
             }
+            if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+                pid_ = 0;
+                return false;
+            }
+            ::usleep(10'000);
         }
         return false;
     }
@@ -99,15 +99,10 @@ class roudi : public companion {
             ::waitpid(pid_, nullptr, 0);
             pid_ = 0;
         }
-        if (said_ >= 0) {
-            ::close(said_);
-            said_ = -1;
-        }
     }
 
+    std::string log_;
     pid_t pid_ = 0;
-    int said_ = -1;
-    std::string text_;
 };
 
 iox::capro::IdString_t id(std::string const& text) {
@@ -116,6 +111,8 @@ iox::capro::IdString_t id(std::string const& text) {
 /// Named by the scratch folder, which no two runs have in common; joins the process to RouDi.
 iox::capro::ServiceDescription service(channel const& c) {
     static bool const joined = [&] {
+        iox::log::LogManager::GetLogManager().SetDefaultLogLevel(
+            iox::log::LogLevel::kOff, iox::log::LogLevelOutput::kHideLogLevel);
         std::string const name = "partywall-bench-" + std::to_string(::getpid());
         iox::runtime::PoshRuntime::initRuntime(
             iox::RuntimeName_t(iox::cxx::TruncateToCapacity, name.c_str()));
@@ -293,6 +290,7 @@ struct services {
     static constexpr bool fans_out = true;
     static constexpr bool fans_in = true;
     static constexpr bool has_threads = true; ///< one that says that it is alive
+    static constexpr bool is_connected = false;
     static constexpr bool server_works_in_threads = false;
 };
 

@@ -320,6 +320,7 @@ struct topic_subject {
     static constexpr bool fans_out = true;
     static constexpr bool fans_in = false;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = false;
 };
 template <bool Fixed>
 struct lane_subject {
@@ -331,6 +332,7 @@ struct lane_subject {
     static constexpr bool fans_out = false;
     static constexpr bool fans_in = true;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = false;
 };
 
 bool can(job const& j, std::string_view variant) {

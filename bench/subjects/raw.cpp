@@ -215,6 +215,7 @@ struct raw_fixed {
     static constexpr bool fans_out = true;
     static constexpr bool fans_in = false;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = false;
 };
 struct raw_any : raw_fixed {
     static constexpr bool sizes_fixed = false;

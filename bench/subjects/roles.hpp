@@ -35,17 +35,17 @@ inline std::uint64_t cpu_time_ns() noexcept {
 /// until there is something to report.
 class enough {
   public:
-    static constexpr std::uint64_t records_min = 100;
-
-    enough(std::uint64_t start, std::uint64_t duration) noexcept
-        : over_(start + duration), at_last_(start + 20 * duration) {}
+    enough(std::uint64_t start, std::uint64_t duration, bool large) noexcept
+        : over_(start + duration), at_last_(start + 20 * duration), records_min_(large ? 10 : 100) {
+    }
     bool goes_on(std::uint64_t now, std::uint64_t records) const noexcept {
-        return now < over_ || (records < records_min && now < at_last_);
+        return now < over_ || (records < records_min_ && now < at_last_);
     }
 
   private:
     std::uint64_t over_;
     std::uint64_t at_last_;
+    std::uint64_t records_min_;
 };
 
 template <class S, std::size_t Bytes>
@@ -159,15 +159,19 @@ class player {
     void connect(Writer* out, std::size_t out_channel, Reader* in, std::size_t in_channel,
                  std::uint32_t pairs_there, std::uint32_t pairs_back) {
         std::uint64_t known = 0;
+        bool greeted = false; // once is enough where nothing is lost before the other side is there
         std::uint64_t const started = os::monotonic_ns();
         for (;;) {
-            if (out != nullptr &&
+            // The way back is greeted when the way there is open: a message that is larger than what
+            // lies between two sides is only gone when the other one reads.
+            bool const my_turn = out_channel == 0 || s_.heard[0].load() >= pairs_there;
+            if (out != nullptr && my_turn && !greeted &&
                 s_.heard[out_channel].load() < (out_channel == 0 ? pairs_there : pairs_back)) {
                 auto const hello = [&](void* to) { paper_.write(to, tag::of(me(), tag::hello)); };
                 if constexpr (requires { out->greet(hello); }) {
                     out->greet(hello);
-                } else {
-                    static_cast<void>(out->try_send(hello));
+                } else if (out->try_send(hello)) {
+                    greeted = S::is_connected;
                 }
             }
             while (in != nullptr && in->try_receive([&](void const* from, std::size_t bytes) {
@@ -250,7 +254,7 @@ class player {
         connect(&out, 0, in.get(), 1, 1, 1);
         std::uint64_t last = watch_.now();
         std::uint64_t const warm = last + duration_ / 10;
-        enough const until(last, duration_);
+        enough const until(last, duration_, job_.large());
         bool counts = false;
         std::uint64_t number = 0;
         for (; until.goes_on(last, mine_.ticks.count()); ++number) {
@@ -395,7 +399,7 @@ class player {
         start_cpu();
         std::uint64_t const start = watch_.now();
         std::uint64_t const warm = start + duration_ / 10; // as those who take
-        enough const until(start, duration_);
+        enough const until(start, duration_, job_.large());
         std::uint64_t number = 0;
         std::uint64_t const stride = job_.large() ? 1 : 64;
         bool counts = false;
@@ -528,7 +532,7 @@ class player {
             auto out = make_writer<writer>(end("0"));
             connect(out.get(), 0, static_cast<nobody*>(nullptr), 1, pairs(), 0);
             start_cpu();
-            enough const until(watch_.now(), duration_);
+            enough const until(watch_.now(), duration_, job_.large());
             std::uint64_t number = 0;
             while (until.goes_on(watch_.now(), records(number))) {
                 std::uint64_t const last = number + batch;
@@ -720,7 +724,7 @@ void play_call(session& s, std::uint32_t role) {
     std::uint64_t last = watch.now();
     std::uint64_t const start = last;
     std::uint64_t const warm = start + ticks_of(j.duration_ns / 10);
-    enough until(start, ticks_of(j.duration_ns));
+    enough const until(start, ticks_of(j.duration_ns), j.large());
     std::uint64_t number = 0;
     while (until.goes_on(last, mine.ticks.count())) {
         call(number++);

@@ -200,6 +200,7 @@ struct sockets {
     static constexpr bool fans_out = false;
     static constexpr bool fans_in = false;
     static constexpr bool has_threads = false;
+    static constexpr bool is_connected = true;
 };
 struct pipes : sockets {
     template <std::size_t>

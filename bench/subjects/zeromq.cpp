@@ -235,6 +235,7 @@ struct sockets {
     static constexpr bool fans_out = true;
     static constexpr bool fans_in = true;
     static constexpr bool has_threads = true;
+    static constexpr bool is_connected = false;
     static constexpr bool server_works_in_threads = false;
 };
 
