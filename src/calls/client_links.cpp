@@ -158,6 +158,11 @@ void client_core::attach_to(entry_info const& e) {
         }
         return;
     }
+    if (out->ring.geometry().message_bytes_max() < body_offset_) {
+        refusal_ = "cannot call '" + name() + "': the server's lanes have no room for a request";
+        refusal_code_ = endpoint_errc::corrupt;
+        return;
+    }
     out->interrupted_by(interrupts_, interrupts_seen_);
     link l;
     l.out = std::move(out);

@@ -122,10 +122,14 @@ void server_core::lane_opened(source& s) {
     endpoint_failure why;
     auto out = sender_core::attach_to(participant_, target, reply_type_, types_.reply_shape.payload,
                                       options, incarnation(), why);
-    if (out != nullptr) {
+    // Its numbers: what cannot hold a header and a text is no client's of ours.
+    bool const fits = out != nullptr && out->ring.geometry().message_bytes_max() >=
+                                            reply_body_offset_ + call_text_bytes_max;
+    if (fits) {
         ports_[s.number] =
             std::make_shared<reply_port>(std::move(out), reply_body_offset_, handler_->defers);
-    } else if (why.code == endpoint_errc::no_memory || why.code == endpoint_errc::system) {
+    } else if (out == nullptr &&
+               (why.code == endpoint_errc::no_memory || why.code == endpoint_errc::system)) {
         throw std::bad_alloc(); // the next look tries again
     }
 }

@@ -198,5 +198,38 @@ TEST(HostileClient, RequestsThatAreShorterThanTheirHeaderEndItsLaneAndNoOthers) 
     EXPECT_EQ(s.executed(), 1u);
 }
 
+TEST(HostileClient, WhoseInboxHasNoRoomForAReplyGetsNone) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    auto s = me.server<bytes, bytes>("s", [](std::span<std::byte const>) {
+                   return std::string("answer");
+               }).value();
+    auto c = other.client<bytes, bytes>("s", calling()).value();
+    auto call = c.call_async(std::span<std::byte const>());
+    entry_info inbox;
+    inbox.owner_ticket = c.incarnation() >> 24;
+    inbox.number = c.incarnation() & endpoints_max;
+    tampered_inbox(other, inbox).segment().constants.payload_bytes_max = 8;
+    EXPECT_EQ(s.poll(), 1u);
+    EXPECT_EQ(s.executed(), 0u);
+    EXPECT_EQ(s.lost(), 1u);
+}
+
+TEST(HostileLanes, ThatHaveNoRoomForARequestAreRefused) {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+    auto s = me.server<bytes, bytes>("s", [](std::span<std::byte const>) {
+                   return std::string("answer");
+               }).value();
+    tampered_inbox(me, me.core()->entries(entry_kind::service, "s").at(0))
+        .segment()
+        .constants.payload_bytes_max = 8;
+    auto const c = other.client<bytes, bytes>("s", calling());
+    ASSERT_FALSE(c.has_value());
+    EXPECT_EQ(c.error(), endpoint_errc::corrupt);
+}
+
 } // namespace
 } // namespace partywall::test
