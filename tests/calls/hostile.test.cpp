@@ -205,7 +205,9 @@ TEST(HostileClient, WhoseInboxHasNoRoomForAReplyGetsNone) {
     auto s = me.server<bytes, bytes>("s", [](std::span<std::byte const>) {
                    return std::string("answer");
                }).value();
-    auto c = other.client<bytes, bytes>("s", calling()).value();
+    client_options small = calling();
+    small.reply_bytes_max = 100; // in cells
+    auto c = other.client<bytes, bytes>("s", small).value();
     auto call = c.call_async(std::span<std::byte const>());
     entry_info inbox;
     inbox.owner_ticket = c.incarnation() >> 24;
@@ -220,9 +222,11 @@ TEST(HostileLanes, ThatHaveNoRoomForARequestAreRefused) {
     scratch_root root;
     participant me = joined(root.path());
     participant other = joined(root.path(), "other");
-    auto s = me.server<bytes, bytes>("s", [](std::span<std::byte const>) {
-                   return std::string("answer");
-               }).value();
+    server_options small;
+    small.request_bytes_max = 100; // in cells
+    auto s = me.server<bytes, bytes>(
+                   "s", [](std::span<std::byte const>) { return std::string("answer"); }, small)
+                 .value();
     tampered_inbox(me, me.core()->entries(entry_kind::service, "s").at(0))
         .segment()
         .constants.payload_bytes_max = 8;

@@ -14,7 +14,7 @@ constexpr int code_no_namespaces = 77;
 
 PARTYWALL_ROLE(publishes_into_a_small_file_system) {
     std::string const& where = context.arg(0);
-    if (!enter_namespaces(CLONE_NEWNS) || !mount_tmpfs(where, "size=2m,mode=700")) {
+    if (!enter_namespaces(CLONE_NEWNS) || !mount_tmpfs(where, "size=2208k,mode=700")) {
         return code_no_namespaces;
     }
     participant me = joined(where);
