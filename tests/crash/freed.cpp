@@ -24,7 +24,9 @@ class tenancy {
             over_ = !next.is_free() || steps > 1;
         } else if (next.is_free()) {
             frees_ += 1;
-            strange_ = strange_ || steps > 2;
+            // One to free it, or two with the take; and four for each life of somebody else in it
+            // since then (claim, ready, take, free). A second free makes another number.
+            strange_ = strange_ || (steps > 2 && steps % 4 != 2);
         } else {
             // Taken over by another one; or freed, and claimed since.
             over_ = next.phase() != slot_phase::cleaning;

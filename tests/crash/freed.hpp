@@ -6,7 +6,8 @@
 // owner word's sequence goes up by one with each change and is never reset. So between the word as
 // it was when its owner had died, the logged changes, and the word as it is in the end, nothing can
 // have happened that is not seen: what survivors did, who are not trapped, is two more, one to take
-// it and one to free it. From the first claim after a free on the slot is somebody else's.
+// it and one to free it. From the first claim after a free on the slot is somebody else's, who may
+// have left it again by the end.
 #pragma once
 
 #include "store_trap.hpp"
