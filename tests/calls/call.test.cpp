@@ -345,7 +345,7 @@ TEST_F(Call, RepliesMayBeHeldAndOutliveTheirClient) {
     {
         auto c = other.client<ask, told>("s", calling()).value();
         for (std::uint64_t i = 0; i < 4; ++i) {
-            held.push_back(std::move(c.call(ask::of(i)).value()));
+            held.push_back(c.call(ask::of(i)).value());
         }
         auto const more = c.call(ask::of(4));
         EXPECT_EQ(more.error(), call_errc::too_many_held);
@@ -364,7 +364,7 @@ TEST_F(Call, RepliesThatAreHeldForLongCostTheOthersOnlyTheirRoom) {
     client_options o = calling();
     o.calls_max = 4; // eight cells
     auto c = other.client<ask, told>("s", o).value();
-    std::optional<reply<told>> held = std::move(c.call(ask::of(0)).value());
+    std::optional<reply<told>> held = c.call(ask::of(0)).value();
     for (std::uint64_t i = 1; i < 8; ++i) {
         ASSERT_TRUE(c.call(ask::of(i)).value()->answers(i));
     }

@@ -35,7 +35,7 @@ void poison_next(Writer& out) {
 /// Lengths round the ends of words and lines.
 std::vector<std::size_t> lengths() {
     std::vector<std::size_t> all;
-    for (std::size_t const end : {1, 8, 16, 56, 64, 72, 128, 1000}) {
+    for (std::size_t const end : {1u, 8u, 16u, 56u, 64u, 72u, 128u, 1000u}) {
         for (std::size_t const length : {end - 1, end, end + 1}) {
             if (length <= longest) {
                 all.push_back(length);

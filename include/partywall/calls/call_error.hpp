@@ -41,9 +41,7 @@ struct call_error {
         text_bytes = static_cast<std::uint8_t>(bytes);
     }
     /// Programs compare reasons: `if (sum.error() == call_errc::deadline)`.
-    friend bool operator==(call_error const& e, call_errc reason) noexcept {
-        return e.reason == reason;
-    }
+    friend bool operator==(call_error const& e, call_errc why) noexcept { return e.reason == why; }
 };
 static_assert(call_text_bytes_max < 256);
 
