@@ -18,7 +18,9 @@ void reply_port::commit(answer_head const& head, std::uint64_t bytes) noexcept {
     } else {
         bytes = std::min<std::uint64_t>({head.text.size(), call_text_bytes_max, room()});
         header.text_bytes = static_cast<std::uint16_t>(bytes);
-        std::memcpy(head_ + body_offset_, head.text.data(), bytes);
+        if (bytes != 0) { // no text: nothing to point at
+            std::memcpy(head_ + body_offset_, head.text.data(), bytes);
+        }
     }
     if (!out_->usable()) [[unlikely]] {
         return; // closed by the handler that this is the answer of

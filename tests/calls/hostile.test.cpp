@@ -38,7 +38,9 @@ class forger {
         ASSERT_EQ(out_->admit_attached(), detail::send_ok);
         std::byte* const memory = out_->begin();
         std::memcpy(memory, &header, sizeof header);
-        std::memcpy(memory + sizeof header, body.data(), body.size());
+        if (body.size() != 0) {
+            std::memcpy(memory + sizeof header, body.data(), body.size());
+        }
         out_->commit(sizeof header + body.size());
         out_->announce();
     }
