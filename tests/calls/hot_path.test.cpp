@@ -5,30 +5,13 @@
 
 #include <support/counts.hpp>
 #include <support/role.hpp>
+#include <support/sandbox.hpp>
 
-#include <array>
-#include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace partywall::test {
 namespace {
-
-/// From now on every system call but the end of the process kills it (SIGSYS).
-void forbid_system_calls() {
-    std::array<sock_filter, 4> code = {{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-    }};
-    sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-}
 
 constexpr std::uint64_t forbid = 1'000'000'000;
 constexpr std::uint64_t end = 2'000'000'000;

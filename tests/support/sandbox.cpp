@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <fcntl.h>
 #include <fstream>
 #include <linux/audit.h>
@@ -17,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -71,18 +73,32 @@ bool mount_overlay(std::string const& where, std::string const& scratch) {
            ::mount("overlay", where.c_str(), "overlay", 0, options.c_str()) == 0;
 }
 
-void forbid_system_call(long number, int error) {
+namespace {
+
+/// System call `number` ends as `then` says, all others as `otherwise` says.
+void filter_system_calls(long number, std::uint32_t then, std::uint32_t otherwise) {
     std::array<sock_filter, 4> code = {{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, then),
+        BPF_STMT(BPF_RET | BPF_K, otherwise),
     }};
     sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
         throw std::runtime_error("seccomp: " + std::generic_category().message(errno));
     }
+}
+
+} // namespace
+
+void forbid_system_call(long number, int error) {
+    filter_system_calls(number, SECCOMP_RET_ERRNO | static_cast<unsigned>(error),
+                        SECCOMP_RET_ALLOW);
+}
+
+void forbid_system_calls() {
+    filter_system_calls(SYS_exit_group, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
 }
 
 bool is_asleep(int tid) {

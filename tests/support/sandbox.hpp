@@ -24,6 +24,10 @@ bool mount_overlay(std::string const& where, std::string const& scratch);
 /// From now on system call `number` fails with `error` for this process and its children.
 void forbid_system_call(long number, int error);
 
+/// From now on every system call of this thread but the end of the process kills the process
+/// (SIGSYS).
+void forbid_system_calls();
+
 /// Leaves this process `left` free descriptors for as long as it lives.
 class few_descriptors {
   public:

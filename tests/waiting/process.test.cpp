@@ -8,12 +8,9 @@
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
-#include <array>
 #include <csignal>
 #include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 namespace partywall::test {
 namespace {
@@ -321,19 +318,6 @@ TEST(Polling, AKilledLoopLeavesNothingAndHurtsNobody) {
     }
 }
 
-/// From now on every system call but these kills the process.
-void forbid_all_but_the_end() {
-    std::array<sock_filter, 4> code = {{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-    }};
-    sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    PARTYWALL_ROLE_CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-}
-
 PARTYWALL_ROLE(sends_without_system_calls) {
     participant me = joined(context.arg(0));
     auto pub = me.publisher<tick>("t", dropping(64)).value();
@@ -342,7 +326,7 @@ PARTYWALL_ROLE(sends_without_system_calls) {
     (void)pub.send(tick::of(0)); // wakes who waits
     context.send("warm");
     context.expect("go");
-    forbid_all_but_the_end();
+    forbid_system_calls();
     for (std::uint64_t i = 1; i < 10'000; ++i) {
         (void)pub.send(tick::of(i));
     }
