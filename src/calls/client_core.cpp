@@ -207,25 +207,10 @@ void client_core::deliver(taken const& t) noexcept {
 
 // ---- giving up ------------------------------------------------------------------------------------
 
-namespace {
-
-/// Whether the receiver has given back the message at `position`: from then on its memory, a cell or
-/// a chunk, may be that of another one, which only we write.
-bool is_given_back(sender_core const& out, std::uint64_t position) noexcept {
-    auto const* const taken = reinterpret_cast<std::byte const*>(&out.taken_word());
-    auto const& lane = *reinterpret_cast<lane_header const*>(taken - offsetof(lane_header, taken));
-    // relaxed: what is older than the last look for room says "not yet", and then nothing was
-    // written anew.
-    std::uint64_t const cursor = std_atomics::load(lane.slot.cursor, std::memory_order_relaxed);
-    return static_cast<std::int64_t>(cursor - cursor_at(position)) > 0;
-}
-
-} // namespace
-
 void client_core::store_cancel(call_slot& s) noexcept {
     link const* const l = find_link(s.server);
     // What was given back was taken: there is nothing to cancel.
-    if (l != nullptr && !is_given_back(*l->out, s.position)) {
+    if (l != nullptr && !l->out->gave_back(s.position)) {
         // relaxed: ordered before the look at `taken` by the heavy fence, where that matters.
         std_atomics::store(s.request->cancel, std::uint32_t{1}, std::memory_order_relaxed);
     }

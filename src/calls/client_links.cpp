@@ -386,12 +386,8 @@ void client_core::add_words(arming& a) noexcept {
         if (l.open == 0) {
             continue;
         }
-        a.words.peer_death_matters();
-        participant_core::life_view const& life = l.out->life();
-        std::uint32_t const value = life.word != nullptr ? os::robust_value(life.word) : 0;
-        if (os::robust_is_held(value)) {
-            a.words.add({os::robust_futex(life.word), value, true});
-        }
+        a.words.peer_death_matters(); // deadlines too are looked for once per slice
+        a.add_life(l.out->life().sign(l.out->receiver_ticket()));
     }
 }
 

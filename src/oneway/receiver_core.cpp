@@ -72,8 +72,7 @@ result<void, endpoint_failure> receiver_core::open(inbox_purpose const& purpose)
     use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
          options.memory});
     name_ = purpose.name;
-    auto const drawn = purpose.number != 0 ? result<std::uint64_t, endpoint_failure>(purpose.number)
-                                           : new_number(me, doing);
+    auto const drawn = new_number(me, doing);
     if (!drawn) {
         return drawn.error();
     }

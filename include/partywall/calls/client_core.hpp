@@ -222,14 +222,12 @@ class PARTYWALL_API client_core final : public receiver_core {
     std::vector<link> links_;
     std::uint32_t next_link_ = 0;
     std::uint32_t epoch_seen_ = 0;
-    bool looked_ = false;
     std::uint32_t body_offset_ = 0; ///< of requests
     std::uint32_t reply_body_offset_ = 0;
     std::uint64_t reply_body_bytes_ = 0; ///< 0: variable
     std::uint64_t default_deadline_ns_ = 0;
     std::uint64_t next_expiry_ns_ = ~std::uint64_t{0}; ///< no open call that is owned ends before
     std::uint32_t open_calls_ = 0;
-    std::uint32_t replies_held_max_ = 0;
     std::uint64_t reply_cells_ = 0;
     std::uint64_t random_ = 0;
     std::uint64_t late_ = 0;

@@ -31,9 +31,8 @@ struct inbox_purpose {
     payload_shape shape;
     receiver_options options;
     entry_kind kind = entry_kind::inbox;
-    bool has_entry = true;    ///< in the registry; otherwise they are told its number
-    bool alone = true;        ///< a second one of that name is refused
-    std::uint64_t number = 0; ///< of its segment; 0: a new one
+    bool has_entry = true; ///< in the registry; otherwise they are told its number
+    bool alone = true;     ///< a second one of that name is refused
 };
 
 class PARTYWALL_API receiver_core : public reading_end {

@@ -75,6 +75,15 @@ class PARTYWALL_API sender_core : public writing_end {
     /// How far the receiver has taken, where it says so, and its half of the fence pair for that.
     std::uint64_t const& taken_word() const noexcept { return *taken_; }
     fence_pair receiver_fences() const noexcept { return receiver_fences_; }
+    /// Whether the receiver has given back the message at `position`: from then on its memory, a
+    /// cell or a chunk, may be that of another one, which only we write.
+    bool gave_back(std::uint64_t position) const noexcept {
+        // relaxed: what is older than our last look for room says "not yet", and then nothing was
+        // written anew.
+        std::uint64_t const cursor =
+            std_atomics::load(slots()[0].cursor, std::memory_order_relaxed);
+        return static_cast<std::int64_t>(cursor - cursor_at(position)) > 0;
+    }
 
     void close() noexcept;
     /// Waits until a receiver is attached. send_ok, timed_out, interrupted, closed, forked, refused.

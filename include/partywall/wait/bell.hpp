@@ -87,8 +87,7 @@ class bell_ringer {
     bell_ringer(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair,
                 std::uint32_t* fencing = nullptr,
                 std::uint32_t fenced_messages = fenced_after_ring) noexcept
-        : arm_(&arm), rung_(&rung), fencing_(fencing), pair_(pair),
-          fenced_messages_(fenced_messages),
+        : arm_(&arm), rung_(&rung), fencing_(fencing), fenced_messages_(fenced_messages),
           fenced_left_(pair == fence_pair::publisher ? always : 0) {}
     /// One of several ringers, who come when the bell may be armed already: the first look rings.
     static bell_ringer one_of_many(std::uint32_t const& arm, std::uint32_t& rung, fence_pair pair,
@@ -167,7 +166,6 @@ class bell_ringer {
     std::uint32_t* rung_ = nullptr;
     std::uint32_t* fencing_ = nullptr;
     std::uint32_t seen_ = 0;
-    fence_pair pair_ = fence_pair::publisher;
     std::uint32_t fenced_messages_ = fenced_after_ring;
     std::uint32_t fenced_left_ = always; ///< messages that are still to be fenced
     bool many_ = false;
