@@ -250,7 +250,6 @@ TEST_F(Calculator, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(results_of(texts, {"--at-once"}), testing::ElementsAreArray(expected));
 }
 
-#if PARTYWALL_TEST_SERVICES
 TEST_F(Calculator, ComputesTheSameWithServices) {
     std::vector<std::unique_ptr<program>> services;
     for (char const* const name : {"sum", "subtract", "multiply", "divide", "multiple-operation"}) {
@@ -295,7 +294,6 @@ TEST_F(Calculator, GivesNoWrongAnswerWhateverBecomesOfItsServices) {
     EXPECT_THAT(chaos.output(), testing::HasSubstr("recovered after"));
     std::fputs(chaos.output().c_str(), stdout);
 }
-#endif
 
 } // namespace
 } // namespace partywall::test
