@@ -64,7 +64,7 @@ bool wait_readable(int descriptor, int other = -1) {
     }
 }
 
-std::string quoted(std::string_view line) {
+std::string in_quotes(std::string_view line) {
     std::string text(1, '\''); // "'" + ... looks like an overlapping copy to GCC 12 at -O3
     text += line;
     text += '\'';
@@ -150,8 +150,8 @@ std::string role_context::receive() {
 }
 void role_context::expect(std::string_view line) {
     if (std::string const got = receive(); got != line) {
-        std::fprintf(stderr, "role: expected %s, the test said %s\n", quoted(line).c_str(),
-                     quoted(got).c_str());
+        std::fprintf(stderr, "role: expected %s, the test said %s\n", in_quotes(line).c_str(),
+                     in_quotes(got).c_str());
         ::_exit(code_unexpected_line);
     }
 }
@@ -187,7 +187,7 @@ void child::fail(std::string const& what) {
 
 void child::send(std::string_view line) {
     if (!socket_.send(line)) {
-        fail("is gone; " + quoted(line) + " could not be sent");
+        fail("is gone; " + in_quotes(line) + " could not be sent");
     }
 }
 std::string child::receive() {
@@ -206,7 +206,7 @@ std::string child::receive() {
 }
 void child::expect(std::string_view line) {
     if (std::string const got = receive(); got != line) {
-        fail("expected " + quoted(line) + ", it said " + quoted(got));
+        fail("expected " + in_quotes(line) + ", it said " + in_quotes(got));
     }
 }
 
