@@ -71,7 +71,7 @@ struct call_result {
     call_result() noexcept = default;
     call_result(call_errc why, partywall::executed was) noexcept : reason(why), executed(was) {}
     call_result(call_result&& other) noexcept { *this = std::move(other); }
-    call_result& operator=(call_result&& other) noexcept;
+    PARTYWALL_API call_result& operator=(call_result&& other) noexcept;
     ~call_result() { drop(); }
     /// Gives the reply back.
     void drop() noexcept {
