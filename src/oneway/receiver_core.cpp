@@ -3,6 +3,7 @@
 #include <partywall/oneway/receiver_core.hpp>
 
 #include "../endpoint/reading_wait.hpp"
+#include "../registry/decision_wait.hpp"
 #include "inbox_segment.hpp"
 
 #include <partywall/inbox/lane.hpp>
@@ -14,16 +15,6 @@
 #include <utility>
 
 namespace partywall::inline v0::detail {
-namespace {
-
-/// How long a name may stay undecided: its holder died and the kernel has still to take it apart,
-/// or somebody else is making up its mind about it.
-constexpr std::uint64_t undecided_max_ns = 5'000'000'000;
-constexpr std::uint64_t ask_first_ns = 50'000;
-constexpr std::uint64_t ask_last_ns = 10'000'000;
-
-} // namespace
-
 receiver_core::receiver_core(std::shared_ptr<participant_core> participant)
     : reading_end(std::move(participant)) {}
 receiver_core::~receiver_core() = default;
@@ -139,11 +130,11 @@ result<void, endpoint_failure> receiver_core::begin_service(std::string_view doi
 result<void, endpoint_failure> receiver_core::check_name_is_free(participant_core& participant,
                                                                  entry_info const& mine,
                                                                  std::string_view doing) {
-    std::uint64_t const until = os::monotonic_ns() + undecided_max_ns;
-    std::uint64_t ask_ns = ask_first_ns;
+    // Undecided: its holder died and the kernel has still to take it apart, or it makes up its mind
+    // about us.
+    decision_wait others(participant);
     for (;;) {
-        std::uint32_t const& epoch = participant.epoch_word();
-        std::uint32_t const seen = std_atomics::load(epoch, std::memory_order_acquire);
+        others.look();
         bool undecided = false;
         for (entry_info const& e : participant.entries(entry_kind::inbox, mine.name)) {
             if (e.incarnation == mine.incarnation || e.state == health::closed ||
@@ -154,7 +145,7 @@ result<void, endpoint_failure> receiver_core::check_name_is_free(participant_cor
             bool const dying =
                 life.word != nullptr && os::robust_owner_died(os::robust_value(life.word));
             bool const later = e.state == health::starting && e.incarnation > mine.incarnation;
-            if ((!dying && !later) || os::monotonic_ns() >= until) {
+            if ((!dying && !later) || others.is_over()) {
                 return fail(endpoint_errc::name_taken, std::string(doing) + ": participant " +
                                                            std::to_string(e.owner_ticket) +
                                                            " does, and lives");
@@ -164,9 +155,7 @@ result<void, endpoint_failure> receiver_core::check_name_is_free(participant_cor
         if (!undecided) {
             return {};
         }
-        // Its entry changes the epoch; a death is proven without anybody saying so.
-        os::futex_wait({&epoch, seen, true}, os::monotonic_ns() + ask_ns);
-        ask_ns = std::min(2 * ask_ns, ask_last_ns);
+        others.park();
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <partywall/topic/publisher_core.hpp>
 
+#include "../registry/decision_wait.hpp"
 #include "topic_segments.hpp"
 
 #include <partywall/ring/reader_seat.hpp>
@@ -8,7 +9,6 @@
 #include <partywall/wait/wake_pipe.hpp>
 
 #include <algorithm>
-#include <sched.h>
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -102,33 +102,50 @@ void fill_readers(std::byte* base, void* context) {
     segment->constants.slot_bytes = sizeof(reader_slot);
 }
 
-/// Whether that subscription has found us already and joined by itself. Between claiming its slot
-/// and saying so lie a few instructions, which are waited for.
-bool joined_by_itself(reader_slot const* slots, std::uint32_t slot_count,
-                      entry_info const& subscription) noexcept {
-    constexpr int patience = 1000;
+enum class joining { none, begun, done };
+
+/// How far that subscription, which has found us, is with a place of its own.
+joining joining_of(reader_slot const* slots, std::uint32_t slot_count,
+                   entry_info const& subscription) noexcept {
     constexpr auto relaxed = std::memory_order_relaxed; // published with `ready`
-    for (int i = 0; i < patience; ++i) {
-        bool undecided = false;
-        for (std::uint32_t k = 0; k < slot_count; ++k) {
-            owner const seen = owner_word<>::load(slots[k].owner);
-            if (seen.ticket() != subscription.owner_ticket) {
-                continue;
-            }
-            undecided = undecided || seen.phase() == slot_phase::filling;
-            if (seen.phase() == slot_phase::ready &&
-                std_atomics::load(slots[k].role, relaxed) ==
-                    static_cast<std::uint32_t>(reader_role::lossless) &&
-                std_atomics::load(slots[k].subscription, relaxed) == subscription.incarnation) {
-                return true;
-            }
+    auto how = joining::none;
+    for (std::uint32_t k = 0; k < slot_count; ++k) {
+        owner const seen = owner_word<>::load(slots[k].owner);
+        if (seen.ticket() != subscription.owner_ticket) {
+            continue;
         }
-        if (!undecided) {
+        if (seen.phase() == slot_phase::filling) {
+            how = joining::begun; // it, or another subscription of the same participant
+        }
+        if (seen.phase() == slot_phase::ready &&
+            std_atomics::load(slots[k].role, relaxed) ==
+                static_cast<std::uint32_t>(reader_role::lossless) &&
+            std_atomics::load(slots[k].subscription, relaxed) == subscription.incarnation) {
+            return joining::done;
+        }
+    }
+    return how;
+}
+
+/// Whether it needs no place that we reserve: it has one, or it died. Between taking one and saying
+/// so lie a few instructions, but its thread may have to wait for a processor in their midst.
+bool joined_by_itself(participant_core& participant, reader_slot const* slots,
+                      std::uint32_t slot_count, entry_info const& subscription) noexcept {
+    decision_wait decision(participant);
+    for (;;) {
+        decision.look();
+        joining const how = joining_of(slots, slot_count, subscription);
+        if (how != joining::begun) {
+            return how == joining::done;
+        }
+        if (participant.proven_dead(subscription.owner_ticket)) {
+            return true;
+        }
+        if (decision.is_over()) {
             return false;
         }
-        ::sched_yield();
+        decision.park();
     }
-    return false;
 }
 
 /// A gating slot at the start position for a lossless subscription that was there first. Owned by
@@ -216,7 +233,7 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
         }
         if (!reserve(core->slots(), core->slot_count_, participant->ticket(), s,
                      options.start_position) &&
-            !joined_by_itself(core->slots(), core->slot_count_, s)) {
+            !joined_by_itself(*participant, core->slots(), core->slot_count_, s)) {
             return fail(endpoint_errc::too_many_subscribers,
                         doing + ": it has more lossless subscriptions than subscribers_max (" +
                             std::to_string(plan->slot_count) + ")");
