@@ -2,6 +2,7 @@
 #include <partywall/registry/death_watch.hpp>
 
 #include <partywall/limits.hpp>
+#include <partywall/os/clock.hpp>
 #include <partywall/os/process.hpp>
 #include <partywall/os/robust_word.hpp>
 
@@ -16,18 +17,32 @@ void death_watch::open(int epoll, std::uint64_t own) {
     own_ = own;
 }
 
-bool death_watch::listen_for(life_sign const& peer) noexcept {
+namespace {
+
+/// What is not known is taken for much: then the slices find its death.
+bool has_much_memory(int pid) noexcept {
+    return os::resident_bytes(pid) > death_watch::memory_told_soon_max;
+}
+
+} // namespace
+
+death_notice death_watch::listen_for(life_sign const& peer) noexcept {
+    auto const notice_of = [](told const& one) {
+        return !one.process ? death_notice::none
+               : one.large  ? death_notice::late
+                            : death_notice::soon;
+    };
     if (peer.ticket == own_) {
-        return true; // nobody is left then who would have to be told
+        return death_notice::soon; // nobody is left then who would have to be told
     }
     for (told& one : all_) {
         if (one.ticket == peer.ticket) {
             one.wanted = true;
-            return static_cast<bool>(one.process);
+            return notice_of(one);
         }
     }
     if (peer.pid <= 0 || all_.size() == processes_told_max) {
-        return false;
+        return death_notice::none;
     }
     os::unique_fd process = os::open_process(peer.pid);
     epoll_event event{};
@@ -38,9 +53,21 @@ bool death_watch::listen_for(life_sign const& peer) noexcept {
         ::epoll_ctl(epoll_, EPOLL_CTL_ADD, process.get(), &event) != 0) {
         process.reset();
     }
-    bool const is_told = static_cast<bool>(process);
-    all_.push_back({peer.ticket, std::move(process), true}); // there is room: reserved
-    return is_told;
+    bool const large = process && has_much_memory(peer.pid);
+    all_.push_back({peer.ticket, std::move(process), peer.pid, true, large}); // there is room
+    return notice_of(all_.back());
+}
+
+/// I3. A process grows, or gives back, while it is listened for; the next arming knows.
+void death_watch::look_at_next() noexcept {
+    std::uint64_t const now = os::monotonic_ns();
+    if (all_.empty() || now - looked_ns_ < look_every_ns) {
+        return;
+    }
+    looked_ns_ = now;
+    next_ = next_ + 1 < all_.size() ? next_ + 1 : 0;
+    told& one = all_[next_];
+    one.large = one.process && has_much_memory(one.pid); // gone already: it is readable
 }
 
 void death_watch::ended(std::uint64_t tag) noexcept {
@@ -60,6 +87,7 @@ void death_watch::forget_others() noexcept {
         }
         return forgotten;
     });
+    look_at_next();
 }
 
 void death_watch::let_go(told& one) const noexcept {

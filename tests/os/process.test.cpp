@@ -7,10 +7,13 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <poll.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace partywall::os {
 namespace {
@@ -39,6 +42,15 @@ TEST(Process, ThatDoesNotExistHasNoDescriptor) {
     EXPECT_FALSE(open_process(0x7fff'ffff));
     EXPECT_EQ(errno, ESRCH);
     EXPECT_FALSE(open_process(0));
+}
+
+TEST(Process, HasTheMemoryThatItHasWrittenTo) {
+    constexpr std::uint64_t unknown = ~std::uint64_t{0};
+    std::uint64_t const before = resident_bytes(::getpid());
+    ASSERT_NE(before, unknown);
+    std::vector<std::byte> const much(std::size_t{32} << 20, std::byte{1});
+    EXPECT_GE(resident_bytes(::getpid()), before + (much.size() - (much.size() >> 3)));
+    EXPECT_EQ(resident_bytes(0x7fff'ffff), unknown);
 }
 
 TEST(PidNamespace, IsThatOfTheChildrenToo) {

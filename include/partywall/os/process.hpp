@@ -20,6 +20,10 @@ namespace partywall::inline v0::os {
 /// errno, if there is no such process or it cannot be done.
 PARTYWALL_API unique_fd open_process(int pid) noexcept;
 
+/// How much of its memory is in use, which is what its end takes time to give back. The greatest
+/// number if it is not known. Three system calls.
+PARTYWALL_API std::uint64_t resident_bytes(int pid) noexcept;
+
 /// Names the PID namespace of this process on this host; 0: there is no /proc to learn it from.
 PARTYWALL_API std::uint64_t pid_namespace() noexcept;
 

@@ -22,11 +22,17 @@ struct life_sign {
     int pid = 0; ///< in our PID namespace; 0: it is of another, or not known
 };
 
+/// How soon the end of a process makes a descriptor readable.
+enum class death_notice : std::uint8_t {
+    none, ///< never
+    late, ///< after its memory is torn down, and that is so much that looking finds it sooner
+    soon, ///< in time
+};
+
 /// Tells a sleep through a descriptor of deaths.
 class death_bell {
   public:
-    /// From now on the end of that process makes the descriptor readable. False: it cannot.
-    virtual bool listen_for(life_sign const& peer) noexcept = 0;
+    virtual death_notice listen_for(life_sign const& peer) noexcept = 0;
 
   protected:
     ~death_bell() = default;
@@ -51,16 +57,20 @@ struct arming {
         std::uint32_t const value = peer.word != nullptr ? os::robust_value(peer.word) : 0;
         // A thread that ends lets go of the word, and the next slow call of another holds it anew:
         // in between nobody is told.
-        bool const told =
-            os::robust_is_held(value) &&
-            (deaths != nullptr ? deaths->listen_for(peer)
-                               : words.add({os::robust_futex(peer.word), value, true}));
-        if (told) {
+        death_notice notice = death_notice::none;
+        if (os::robust_is_held(value)) {
+            if (deaths != nullptr) {
+                notice = deaths->listen_for(peer);
+            } else if (words.add({os::robust_futex(peer.word), value, true})) {
+                notice = death_notice::soon;
+            }
+        }
+        if (notice == death_notice::soon) {
             words.peer_death_is_told();
         } else {
             words.peer_death_matters();
         }
-        return told;
+        return notice != death_notice::none;
     }
 
     /// A writer that omits its half unless `fencing` says otherwise was armed.
