@@ -13,9 +13,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
@@ -61,6 +64,16 @@ class side {
             give_up("not received");
         }
     }
+    /// The same as an event loop does it: what is there, and else sleeps in poll().
+    void receive_by_descriptor() {
+        pollfd one{in_->fd().value(), POLLIN, 0};
+        while (!in_->try_receive()) {
+            if (::poll(&one, 1, 10'000) == 0) {
+                give_up("not received through the descriptor");
+            }
+        }
+    }
+    void receive(bool by_descriptor) { by_descriptor ? receive_by_descriptor() : receive(); }
 
   private:
     std::optional<participant> me_;
@@ -76,7 +89,7 @@ void busy_for(std::uint64_t ns) {
 
 /// Nanoseconds each of so many round trips; whoever answers thinks for a while first.
 double round_trip(int pair, int cpu_here, int cpu_there, waiting strategy, std::uint64_t count,
-                  std::uint64_t think_ns) {
+                  std::uint64_t think_ns, bool by_descriptor = false) {
     std::string const here = "here" + std::to_string(pair);
     std::string const there = "there" + std::to_string(pair);
     std::uint64_t const warm_up = count / 4;
@@ -90,14 +103,14 @@ double round_trip(int pair, int cpu_here, int cpu_there, waiting strategy, std::
                     start = os::monotonic_ns();
                 }
                 self.send();
-                self.receive();
+                self.receive(by_descriptor);
             }
             return static_cast<double>(os::monotonic_ns() - start) / static_cast<double>(count);
         },
         [&] {
             side self(there, here, strategy);
             for (std::uint64_t i = 0; i < warm_up + count; ++i) {
-                self.receive();
+                self.receive(by_descriptor);
                 busy_for(think_ns);
                 self.send();
             }
@@ -163,6 +176,74 @@ double idle(int peers, waiting strategy, std::uint64_t call_ns) {
     return 1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
 }
 
+/// A process with so many senders of "idle", and perhaps with much memory, that does nothing more.
+pid_t spawn_peer(int senders, bool much) {
+    int ready[2];
+    if (::pipe(ready) != 0) {
+        give_up("pipe");
+    }
+    pid_t const child = ::fork();
+    if (child < 0) {
+        give_up("fork");
+    }
+    if (child == 0) {
+        std::vector<std::byte> const memory(much ? std::size_t{128} << 20 : 0, std::byte{1});
+        join_options options;
+        options.root = root();
+        participant me = join("peer", options).value();
+        std::vector<sender<ping>> all;
+        for (int i = 0; i < senders; ++i) {
+            all.push_back(me.sender<ping>("idle").value());
+            if (!all.back().send(ping{})) {
+                give_up("not sent");
+            }
+        }
+        (void)!::write(ready[1], "", 1);
+        for (;;) {
+            ::pause();
+        }
+    }
+    char byte = 0;
+    if (::read(ready[0], &byte, 1) != 1) {
+        give_up("no peer");
+    }
+    ::close(ready[0]);
+    ::close(ready[1]);
+    return child;
+}
+
+/// The same of an event loop, which polls the receiver's descriptor. With `much` memory, of which a
+/// pidfd tells late, it looks for its peers' deaths itself.
+double idle_loop(int peers, bool much) {
+    join_options options;
+    options.root = root();
+    participant me = join("idle", options).value();
+    auto receives = me.receiver<ping>("idle").value();
+    int const fd = receives.fd().value();
+    pid_t const child = peers == 0 ? 0 : spawn_peer(peers, much);
+    pollfd one{fd, POLLIN, 0};
+    auto const turn = [&] {
+        while (receives.try_receive()) {
+        }
+        (void)::poll(&one, 1, 1'000);
+    };
+    for (int i = 0; i < 16; ++i) { // so that the descriptor knows who is there
+        turn();
+    }
+    double const used = processor_ns();
+    std::uint64_t const start = os::monotonic_ns();
+    while (os::monotonic_ns() < start + 2'000'000'000) {
+        turn();
+    }
+    double const result =
+        1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
+    if (child > 0) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+    }
+    return result;
+}
+
 /// The same of a process that only sleeps, as often as a blocked call whose peers may die.
 double bare_sleeps() {
     double const used = processor_ns();
@@ -226,6 +307,21 @@ int run(int repetitions) {
                     idle(4, how, 1'000'000));
             }
         }
+        add(r, "idle, no sender, fd", "permille", idle_loop(0, false));
+        add(r, "idle, 4 senders, fd", "permille", idle_loop(4, false));
+        add(r, "idle, 4 senders of 128 MiB, fd", "permille", idle_loop(4, true));
+        if (cpus.size() > 1) {
+            for (std::uint64_t const think : {std::uint64_t{0}, std::uint64_t{50'000}}) {
+                add(r,
+                    std::string("round trip, answered after ") + std::to_string(think / 1000) +
+                        " us, fd",
+                    "ns",
+                    round_trip(0, cpus[0], cpus[1], waiting::park, think == 0 ? 20'000 : 2'000,
+                               think, true));
+            }
+        }
+        add(r, "round trip on one processor, fd", "ns",
+            round_trip(0, cpus[0], cpus[0], waiting::park, 5'000, 0, true));
     }
     std::printf("%-62s %10s %10s %10s\n", "", "1st q.", "median", "3rd q.");
     for (auto& [name, unit, values] : table) {

@@ -44,7 +44,7 @@ class strings {
             held_.push_back(subscribers_.at(id).receive(1h));
             context_.send(in_words(held_.back()));
         } else if (verb == "memory") {
-            memory_.assign(static_cast<std::size_t>(id) << 20, std::byte{1});
+            memory_ = std::vector<std::byte>(static_cast<std::size_t>(id) << 20, std::byte{1});
             context_.send("ok");
         } else if (verb == "close") {
             publishers_.erase(id);

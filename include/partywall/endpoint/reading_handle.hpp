@@ -123,16 +123,17 @@ class reading_handle {
     ///            or died, interrupt(), or a sample given back by another thread may concern this
     ///            handle; and at the end of every slice, 40 ms where somebody is attached, else
     ///            100 ms. So it may be readable for nothing. Slices are 8 ms where the kernel cannot
-    ///            tell of a death (another PID namespace, more than 32 processes, a sandbox), and
-    ///            1 ms where nobody wakes (wake::never, delivery::looking).
+    ///            tell of a death (another PID namespace, more than 32 processes, a sandbox) or
+    ///            tells of it late (a process with more than 64 MiB in memory), and 1 ms where
+    ///            nobody wakes (wake::never, delivery::looking).
     /// Drained by the call of try_receive(), receive(), receive_batch() or a loop that finds nothing:
     ///            so call until nothing is there, or stop sooner and come back: it stays readable.
     ///            Many messages are one readiness. A blocking call leaves it readable.
     /// Cost       three descriptors, one more for each process whose death matters, and a file in the
     ///            domain's directory. Writers make four system calls for the first message after the
     ///            handle was drained, and none otherwise.
-    /// Peer dies  readable when the kernel has taken it apart: within 1 ms if it is small, 13 ms if it
-    ///            has 200 MiB, at the end of a slice at the latest.
+    /// Peer dies  readable when the kernel has taken it apart, within 1 ms if it is small, or at the
+    ///            end of a slice, whichever is first.
     /// Threads    one at a time, as the handle; the thread that polls may be another one.
     /// Fork       the child must not poll its copy: what it took would be the parent's.
     /// Errors     see descriptor_errc

@@ -62,7 +62,7 @@ struct wait_event {
 ///            more, or a member that is a descriptor, is waited for through epoll: then writers make
 ///            four system calls for the first message after each sleep. No heap in steady state.
 /// Peer dies  reported by the handles as ever, within a slice of 40 ms at most, or 8 ms where the
-///            kernel cannot tell of it (see subscriber::fd()).
+///            kernel cannot tell of it, or tells late (see subscriber::fd()).
 /// Fork       the child is refused (`forked`).
 ///
 ///     partywall::wait_set set = me.wait_set();

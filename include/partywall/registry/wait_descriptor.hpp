@@ -22,7 +22,7 @@
 // Cost      three descriptors, and one for each process whose death matters; a page of the kernel's;
 //           rearm() one to five system calls.
 // Peer dies see wake_pipe, wake_word and death_watch. A death that the kernel cannot tell of, as of a
-//           process in another PID namespace, is found by the timer's slice.
+//           process in another PID namespace, or tells of late, is found by the timer's slice.
 #pragma once
 
 #include <partywall/export.hpp>
