@@ -34,8 +34,9 @@ row const* find(std::vector<row> const& rows, figure f, std::string_view subject
 constexpr double never = 1e9;
 
 /// The best repetition of each: what other processes take away is not the same for both.
-double round_trip_ratio(std::vector<row> const& rows, std::string_view variant) {
-    row const* const r = find(rows, figure::round_trip, "partywall", variant, 1);
+double round_trip_ratio(std::vector<row> const& rows, std::string_view variant,
+                        figure f = figure::round_trip) {
+    row const* const r = find(rows, f, "partywall", variant, 1);
     return r != nullptr && r->least && r->probe > 0 ? *r->least / r->probe : never;
 }
 double rate_ratio(std::vector<row> const& rows, std::string_view variant) {
@@ -49,6 +50,8 @@ std::vector<rule> const rules{
      [](std::vector<row> const& rows) { return round_trip_ratio(rows, "topic"); }},
     {"a round trip of 48 bytes by lane, to the bare line's", 5.0, false,
      [](std::vector<row> const& rows) { return round_trip_ratio(rows, "lane"); }},
+    {"a call with 64 bytes, to the bare line's round trip", 6.0, false,
+     [](std::vector<row> const& rows) { return round_trip_ratio(rows, "typed", figure::call); }},
     {"the rate of single sends by topic, to raw's", 0.1, true,
      [](std::vector<row> const& rows) { return rate_ratio(rows, "topic"); }},
     {"the rate of single sends by lane, to raw's", 0.1, true,
@@ -68,6 +71,9 @@ plan make_guard_plan() {
     job trip;
     trip.bytes = 48;
     trip.duration_ns = duration;
+    job call = trip;
+    call.figure = figure::call;
+    call.bytes = 64;
     job stream = trip;
     stream.figure = figure::throughput;
     stream.bytes = 64;
@@ -78,7 +84,7 @@ plan make_guard_plan() {
     job publish_64 = publish;
     publish_64.readers = 64;
     plan p;
-    p.groups.push_back({{ours, "topic", trip}, {ours, "lane", trip}});
+    p.groups.push_back({{ours, "topic", trip}, {ours, "lane", trip}, {ours, "typed", call}});
     p.groups.push_back({{raw, "", stream}, {ours, "topic", stream}, {ours, "lane", stream}});
     p.groups.push_back({{ours, "topic", publish}, {ours, "topic", publish_64}});
     return p;

@@ -4,12 +4,13 @@
 //     topic        publisher and lossless subscriber (lossy where the job is); loans, samples
 //     topic, copy  the same, but sends a copy of a message made elsewhere
 //     lane         sender and receiver; loans, samples
+//     typed, bytes client and server (partywall_calls.cpp)
 //     breaker      admission and the record of a success, or a rejection; with a clock that stands
 //                  still, and with the real one (`breaker, clock`)
 //
 // Who waits by `fd` sleeps in poll() on the handle's descriptor, whenever try_receive() finds nothing.
 #include "adapters.hpp"
-#include "letter_types.hpp"
+#include "partywall_parts.hpp"
 #include "roles.hpp"
 
 #include <partywall/breaker/breaker.hpp>
@@ -32,39 +33,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// One membership for all handles of this process.
-participant& me(channel const& c) {
-    static std::optional<participant> joined;
-    if (!joined) {
-        join_options options;
-        options.root = c.scratch;
-        options.domain = "bench";
-        joined.emplace(join("bench", options).value());
-    }
-    return *joined;
-}
-
-constexpr auto patience = 30s;
-
-template <std::size_t Bytes>
-using message_type = typename std::conditional_t<Bytes == any_size, std::type_identity<bytes>,
-                                                 std::type_identity<blob<Bytes>>>::type;
-
-waiting waiting_of(channel const& c) {
-    switch (c.wait) {
-    case wait::spin: return waiting::spin;
-    case wait::park:
-    case wait::fd: return waiting::park; // for room
-    default: return waiting::spin_then_park;
-    }
-}
 /// Who spins does so here, like everybody else: the handle never waits.
 overflow overflow_of(channel const& c) {
     return c.lossy ? overflow::drop_oldest : c.spins() ? overflow::reject : overflow::block;
-}
-
-[[noreturn]] void fail(std::string_view what, std::string_view why) {
-    throw std::runtime_error(std::string(what) + ": " + std::string(why));
 }
 
 /// Sends with any handle.
@@ -335,16 +306,21 @@ struct lane_subject {
     static constexpr bool is_connected = false;
 };
 
+bool is_call_variant(std::string_view variant) { return variant == "typed" || variant == "bytes"; }
+
 bool can(job const& j, std::string_view variant) {
     if (is_breaker_figure(j.figure) || variant.starts_with("breaker")) {
         return is_breaker_figure(j.figure) && variant.starts_with("breaker");
+    }
+    if (j.figure == figure::call || is_call_variant(variant)) {
+        return j.figure == figure::call && j.wait != wait::fd && is_call_variant(variant) &&
+               (variant == "bytes" || !j.large());
     }
     bool const lane = variant == "lane";
     if (variant == "topic, copy" && j.large()) {
         return false;
     }
     switch (j.figure) {
-    case figure::call: return false; // not there yet
     case figure::publish_cost:
     case figure::fan_out: return !lane;
     case figure::fan_in: return lane;
@@ -388,6 +364,10 @@ void play(session& s, std::uint32_t role) {
                                              : play_breaker<still_clock>(s);
         return;
     }
+    if (s.what.figure == figure::call) {
+        play_partywall_call(s, role);
+        return;
+    }
     bool const large = s.what.large();
     if (s.variant.view() == "lane") {
         large ? play_channels<lane_subject<false>>(s, role)
@@ -403,7 +383,10 @@ void play(session& s, std::uint32_t role) {
 } // namespace
 
 subject partywall_subject() {
-    return {"partywall", {"topic", "topic, copy", "lane", "breaker", "breaker, clock"}, can, play};
+    return {"partywall",
+            {"topic", "topic, copy", "lane", "typed", "bytes", "breaker", "breaker, clock"},
+            can,
+            play};
 }
 
 } // namespace partywall::bench

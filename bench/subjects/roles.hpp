@@ -657,11 +657,11 @@ class player {
 /// Both parts of a call. A subject that has calls of its own has two more types, each made from a
 /// channel: S::client with `call(write, read)`, and S::server with `run(answer)`, where
 /// `bool answer(void const* request, std::size_t bytes, void* reply)` says whether to go on.
-template <class S>
+template <class S, std::size_t Bytes = any_size>
 void play_call(session& s, std::uint32_t role) {
     job const j = s.what;
     role_result& mine = s.results[role];
-    letter<any_size> const paper(j.bytes);
+    letter<Bytes> const paper(j.bytes);
     stop_watch const watch(s.counter != 0);
     channel c;
     c.scratch = std::string(s.scratch.view());
