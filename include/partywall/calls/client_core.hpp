@@ -70,7 +70,12 @@ struct call_result {
 
     call_result() noexcept = default;
     call_result(call_errc why, partywall::executed was) noexcept : reason(why), executed(was) {}
-    call_result(call_result&& other) noexcept { *this = std::move(other); }
+    // Inlined: a reply goes through it on its way to the caller.
+    call_result(call_result&& other) noexcept
+        : reason(other.reason), executed(other.executed), refused_here(other.refused_here),
+          status(other.status), code(other.code), server(other.server), user(other.user),
+          body(other.body), bytes(other.bytes), core(std::exchange(other.core, nullptr)),
+          hold(other.hold), memory(std::move(other.memory)) {}
     PARTYWALL_API call_result& operator=(call_result&& other) noexcept;
     ~call_result() { drop(); }
     /// Gives the reply back.

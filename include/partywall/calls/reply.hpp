@@ -61,7 +61,7 @@ namespace detail {
 template <class Res>
 call_outcome<Res> outcome_of(call_result&& r) noexcept {
     if (r.reason == call_ok) [[likely]] {
-        return call_outcome<Res>(reply<Res>(std::move(r)));
+        return call_outcome<Res>(call_outcome<Res>::in_place_value, std::move(r));
     }
     return r.error();
 }
