@@ -1,84 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // The heap: the data plane does not use it, and the control plane reports when there is none.
-// This file replaces operator new for the whole test program; not under ThreadSanitizer, which
-// brings its own.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PARTYWALL_TEST_OWN_NEW 0
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define PARTYWALL_TEST_OWN_NEW 0
-#endif
-#if !defined(PARTYWALL_TEST_OWN_NEW)
 #include "large.hpp"
 
+#include <support/counting_new.hpp>
+#if PARTYWALL_TEST_COUNTS_NEW
 #include <support/counts.hpp>
 #include <support/sandbox.hpp>
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <optional>
-
-namespace partywall::test {
-namespace {
-
-thread_local constinit std::uint64_t allocations = 0;
-/// The allocation that fails next, counted down; 0: none does.
-thread_local constinit std::uint64_t fails_in = 0;
-thread_local constinit bool fails_from_then_on = false;
-
-void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
-    allocations += 1;
-    if (fails_in != 0) {
-        if (fails_in == 1) {
-            fails_in = fails_from_then_on ? 1 : 0;
-            return nullptr;
-        }
-        fails_in -= 1;
-    }
-    if (alignment <= alignof(std::max_align_t)) {
-        return std::malloc(bytes == 0 ? 1 : bytes);
-    }
-    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-
-void* allocate_or_throw(std::size_t bytes, std::size_t alignment) {
-    void* const memory = allocate(bytes, alignment);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
-    return memory;
-}
-
-} // namespace
-} // namespace partywall::test
-
-using partywall::test::allocate;
-using partywall::test::allocate_or_throw;
-constexpr std::size_t usual = alignof(std::max_align_t);
-
-void* operator new(std::size_t n) { return allocate_or_throw(n, usual); }
-void* operator new[](std::size_t n) { return allocate_or_throw(n, usual); }
-void* operator new(std::size_t n, std::nothrow_t const&) noexcept { return allocate(n, usual); }
-void* operator new[](std::size_t n, std::nothrow_t const&) noexcept { return allocate(n, usual); }
-void* operator new(std::size_t n, std::align_val_t a) {
-    return allocate_or_throw(n, static_cast<std::size_t>(a));
-}
-void* operator new[](std::size_t n, std::align_val_t a) {
-    return allocate_or_throw(n, static_cast<std::size_t>(a));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::nothrow_t const&) noexcept { std::free(p); }
-void operator delete[](void* p, std::nothrow_t const&) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace partywall::test {
 namespace {
@@ -282,4 +213,4 @@ TEST(Subscriber, ThatHadNoMemoryForALookLooksAgain) {
 } // namespace
 } // namespace partywall::test
 
-#endif // PARTYWALL_TEST_OWN_NEW
+#endif // PARTYWALL_TEST_COUNTS_NEW
