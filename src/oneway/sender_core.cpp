@@ -293,13 +293,20 @@ send_errc sender_core::let_go(send_errc why) noexcept {
     sent_before_ += ring.position() - g.start_position;
     say_closed();
     say_arrival();
+    bool const may_be_written = fixed_ || lent_from_ == rings_used;
     rings_used += 1;
     leave_hints(nullptr);
     inbox_ = nullptr;
     life_ = {};
     looked_ = false;
-    previous_ = std::move(segment_);
-    previous_->map.forsake();
+    // Receivers may end one after the other, without anybody having sent: the last loan may be of
+    // one long before this one.
+    if (may_be_written) {
+        lent_ = std::move(segment_);
+        lent_->map.forsake();
+    } else {
+        segment_.reset();
+    }
     return why;
 }
 

@@ -243,6 +243,40 @@ TEST(KilledReceiver, TakesItsMemoryWithItAndALoanOfItStaysHarmless) {
     });
 }
 
+// What the next receivers map may lie where the first one's memory was.
+TEST(KilledReceivers, OneAfterTheOtherLeaveALoanOfTheFirstHarmlessToTheThird) {
+    scratch_root root;
+    participant me = joined(root.path());
+    int const before = mappings_below(root.path());
+    for (overflow const policy : {overflow::block, overflow::drop_oldest}) {
+        std::optional<actor> receiving(std::in_place, "oneway_receiver",
+                                       std::vector<std::string>{root.path()});
+        receiving->process.expect("receiving");
+        auto out = me.sender<tick>("in", sending(policy)).value();
+        auto memory = out.loan().value();
+        for (int ends = 0; ends < 3; ++ends) {
+            receiving->kill();
+            receiving.emplace("oneway_receiver", std::vector<std::string>{root.path()});
+            receiving->process.expect("receiving");
+            ASSERT_TRUE(out.wait_for_receiver(1h)); // a call that does not send
+            *memory = tick::of(99);
+        }
+        send_ticks(out, 0, 8);
+        *memory = tick::of(99);
+        EXPECT_EQ(memory.send().error(), send_errc::closed) << "of a receiver that has ended";
+        EXPECT_EQ(receiving->ask("take 8"), "0 1 2 3 4 5 6 7 ");
+        auto again = out.loan().value(); // from here on the other one is of no use
+        receiving->kill();
+        EXPECT_EQ(out.send(tick::of(8)).error(), send_errc::peer_died);
+        *again = tick::of(99);
+        EXPECT_EQ(again.send().error(), send_errc::closed);
+    }
+    eventually([&] {
+        (void)me.recover();
+        return mappings_below(root.path()) == before;
+    });
+}
+
 TEST(KilledReceiver, IsNoticedByASendThatNeedNotWait) {
     scratch_root root;
     participant me = joined(root.path());

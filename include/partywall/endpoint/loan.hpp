@@ -18,7 +18,8 @@ namespace partywall::inline v0 {
 ///
 /// Use when  building the message where it will be read saves a copy.
 /// Callers   the sending handle's thread; not after that handle was destroyed, and to write into it
-///           not after another call that sends through that handle.
+///           not after another call that sends through that handle. A receiver's end takes no
+///           memory away from under it.
 /// Contents  whatever an earlier message left there: write every byte that is sent.
 /// Peer dies if this process dies before send(), nothing of the message was ever visible.
 template <class T>

@@ -109,6 +109,8 @@ class PARTYWALL_API writing_end {
             ring.put(message, bytes);
         }
     }
+    /// A loan to the user follows. For whoever has more than one ring in its life.
+    void lends() noexcept {}
     /// Memory of the next message, to be written in place and then published by commit().
     std::byte* begin() noexcept { return pool ? pool.acquire() : ring.begin(); }
     /// The same for messages of one size, for which less has to be asked.

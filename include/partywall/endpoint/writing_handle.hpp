@@ -82,6 +82,7 @@ class writing_handle {
         if (auto const e = admit(); e != detail::send_ok) [[unlikely]] {
             return e;
         }
+        core_->lends();
         if constexpr (variable_length) {
             return partywall::loan<T>(*core_, core_->begin());
         } else {

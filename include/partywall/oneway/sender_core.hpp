@@ -59,6 +59,8 @@ class PARTYWALL_API sender_core : public writing_end {
     send_errc admit_attached_for(std::uint64_t wait_ns) noexcept {
         return writing_end::admit_for(wait_ns);
     }
+    /// The memory of a loan stays as long as this does, or until the next loan.
+    void lends() noexcept { lent_from_ = rings_used; }
     /// The receiver is there: neither closed nor dead, as far as anybody knows.
     [[gnu::always_inline]] bool attached() const noexcept {
         // relaxed, both: hints to look; what is concluded from them is checked again.
@@ -140,7 +142,9 @@ class PARTYWALL_API sender_core : public writing_end {
     sender_options options_;
     fence_pair fences_ = fence_pair::publisher;
     std::unique_ptr<inbox_segment> segment_;
-    std::unique_ptr<inbox_segment> previous_; ///< where a loan may still write; forsaken
+    std::uint32_t lent_from_ = 0;         ///< the ring of the last loan; 0: there was none
+    std::unique_ptr<inbox_segment> lent_; ///< of a receiver that has ended, where that loan may
+                                          ///< still write; forsaken
     std::uint64_t const* taken_ = nullptr;
     fence_pair receiver_fences_ = fence_pair::publisher;
     std::string refusal_;
