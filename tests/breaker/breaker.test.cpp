@@ -262,6 +262,23 @@ TEST_F(Breaker, OpensAtOnceWhenTheCalleeDiesAndProbesItsSuccessorAtOnce) {
     EXPECT_EQ(circuit.state(), breaker_state::open);
 }
 
+TEST_F(Breaker, TakesNoPredecessorForANewCallee) {
+    breaker_options options = three_in_a_row();
+    options.open_for = 1s;
+    faked circuit = made(options);
+    circuit.callee_is_new(5);
+    circuit.callee_died(5);
+    circuit.callee_is_new(4); // late news
+    EXPECT_EQ(circuit.state(), breaker_state::open);
+    EXPECT_EQ(circuit.stats().callee, 5U);
+    circuit.callee_is_new(6);
+    circuit.callee_is_new(5);
+    EXPECT_EQ(circuit.state(), breaker_state::half_open);
+    EXPECT_EQ(circuit.stats().callee, 6U);
+    circuit.callee_died(6);
+    EXPECT_EQ(circuit.state(), breaker_state::open);
+}
+
 TEST_F(Breaker, LeavesWhatAnOperatorChoseAlone) {
     for (auto const chosen : {breaker_state::forced_open, breaker_state::disabled,
                               breaker_state::metrics_only, breaker_state::isolated}) {

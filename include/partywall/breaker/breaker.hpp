@@ -194,7 +194,8 @@ class basic_breaker {
     void callee_died(std::uint64_t incarnation = 0) noexcept {
         body_->core().callee_died(incarnation, clock_.now_ns());
     }
-    /// A new callee is there: an open breaker probes it at once.
+    /// A new callee is there: an open breaker probes it at once. Late news of one that is older
+    /// than what is known change nothing.
     void callee_is_new(std::uint64_t incarnation) noexcept {
         body_->core().callee_is_new(incarnation, clock_.now_ns());
     }

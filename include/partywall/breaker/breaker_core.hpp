@@ -214,21 +214,24 @@ class breaker_core {
         }
     }
 
-    /// A callee of another incarnation took over: an open breaker probes it at once. Told again of
-    /// the same one, nothing happens.
+    /// A callee of a newer incarnation took over: an open breaker probes it at once. Told again of
+    /// the same one, or late of an older one, nothing happens.
     void callee_is_new(std::uint64_t incarnation, std::uint64_t now_ns) noexcept {
         if (is_forked()) {
             return;
         }
         // acquire, release: who finds the new incarnation here finds the state before it, too.
         std::uint64_t known = Atomics::load(record_->incarnation, std::memory_order_acquire);
-        while (known != incarnation &&
+        while (known < incarnation &&
                !Atomics::compare_exchange(record_->incarnation, known, incarnation)) {
+        }
+        if (known > incarnation) {
+            return; // a predecessor
         }
         // acquire: pairs with the release below: who finds it met finds the step taken. Who was
         // killed in between owes it, and the next one who tells of this incarnation takes it.
         std::uint64_t met = Atomics::load(record_->met, std::memory_order_acquire);
-        while (met != incarnation) {
+        while (met < incarnation) {
             state_word const w = settled(now_ns);
             if (w.state() != breaker_state::open ||
                 change(w,
