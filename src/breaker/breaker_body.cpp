@@ -87,8 +87,9 @@ breaker_body::breaker_body(breaker_constants const& rules, breaker_record* recor
                            std::vector<std::uint32_t> slots,
                            std::vector<breaker_listener> listeners,
                            breaker_identity const& identity, std::uint64_t now_ns, record_use use)
-    : home_(identity.home), rules_(rules), record_(use == record_use::own ? &own_ : record),
-      slots_(std::move(slots)), events_(std::move(listeners), 0, use != record_use::join),
+    : home_(identity.home), ticket_(identity.ticket), mark_(identity.mark), rules_(rules),
+      record_(use == record_use::own ? &own_ : record), slots_(std::move(slots)),
+      events_(std::move(listeners), 0, use != record_use::join),
       core_(*record_, rules_, slots_.data(), identity.ticket, events_.sink(), identity.oracle) {
     if (identity.mark) {
         core_.belong_to(*identity.mark);

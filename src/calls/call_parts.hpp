@@ -4,6 +4,8 @@
 
 #include "../endpoint/endpoint_failure.hpp"
 
+#include <partywall/calls/call_errc.hpp>
+#include <partywall/calls/calls_layout.hpp>
 #include <partywall/calls/frame.hpp>
 #include <partywall/detail/fingerprint.hpp>
 
@@ -15,6 +17,16 @@
 #include <string>
 
 namespace partywall::inline v0::detail {
+
+inline server_fault fault_of(reply_status s) noexcept {
+    switch (s) {
+    case reply_status::failed: return server_fault::failed;
+    case reply_status::threw: return server_fault::threw;
+    case reply_status::unanswered: return server_fault::unanswered;
+    case reply_status::too_large: return server_fault::too_large;
+    default: return server_fault::none;
+    }
+}
 
 /// Which of a call's two inboxes.
 enum class call_way : char { request = 'q', reply = 'r' };

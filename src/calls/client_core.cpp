@@ -48,21 +48,15 @@ call_error call_result::error() const noexcept {
     call_error e(reason, executed);
     e.refused_here = refused_here;
     e.code = code;
-    switch (status) {
-    case reply_status::failed: e.fault = server_fault::failed; break;
-    case reply_status::threw: e.fault = server_fault::threw; break;
-    case reply_status::unanswered: e.fault = server_fault::unanswered; break;
-    case reply_status::too_large: e.fault = server_fault::too_large; break;
-    default: break;
-    }
+    e.fault = fault_of(status);
     if (e.fault != server_fault::none && body != nullptr) {
         e.set_text({reinterpret_cast<char const*>(body), static_cast<std::size_t>(bytes)});
     }
     return e;
 }
 
-/// What a reply says. It is only read once: a server may write what it likes.
-call_result client_core::result_of(taken const& t) noexcept {
+/// What a reply to `s` says. It is only read once: a server may write what it likes.
+call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
     auto const& header = *reinterpret_cast<reply_header const*>(t.data);
     std::uint64_t const room = t.bytes - reply_body_offset_;
     call_result r(call_errc::corrupt, executed::maybe);
@@ -103,6 +97,7 @@ call_result client_core::result_of(taken const& t) noexcept {
         r.executed = executed::no;
         break;
     }
+    record(s, r);
     return r;
 }
 
@@ -145,6 +140,7 @@ void client_core::free_if_over(call_slot& s) noexcept {
 }
 
 void client_core::finish(call_slot& s, call_result&& how) noexcept {
+    record(s, how);
     s.kept = std::move(how);
     s.done = true;
     completed_ += 1;
@@ -155,7 +151,7 @@ void client_core::finish(call_slot& s, call_result&& how) noexcept {
 
 /// Out of the lane, which is for others: whoever wants it comes later.
 void client_core::keep(call_slot& s, taken const& t) noexcept {
-    call_result r = result_of(t);
+    call_result r = result_of(s, t);
     r.memory.reset(new (std::nothrow) std::byte[r.bytes + spacing_bytes]);
     if (r.memory == nullptr) {
         r = call_result(call_errc::no_memory, executed::maybe);
@@ -201,7 +197,7 @@ void client_core::deliver(taken const& t) noexcept {
     free_if_over(*s);
     completed_ += 1;
     running_ = true;
-    then->run(result_of(t));
+    then->run(result_of(*s, t));
     running_ = false;
 }
 
@@ -270,7 +266,8 @@ call_errc client_core::begin(call_draft& draft, call_options const& options,
     if (draft.wants_reply && (free_holds_ & (free_holds_ - 1)) == 0) [[unlikely]] {
         return call_errc::too_many_held; // the last one is for looking at what comes
     }
-    std::uint64_t const now = os::monotonic_ns();
+    std::uint64_t now = os::monotonic_ns();
+    seen_ns_ = now;
     std::uint64_t const wait = options.deadline.count() > 0
                                    ? static_cast<std::uint64_t>(options.deadline.count())
                                    : default_deadline_ns_;
@@ -294,22 +291,30 @@ call_errc client_core::begin(call_draft& draft, call_options const& options,
                 e != call_ok) {
                 return e;
             }
+            now = os::monotonic_ns(); // it may have waited
+        }
+        if (!pass(draft, l, now)) [[unlikely]] {
+            return call_errc::circuit_open;
         }
         if (draft.wants_reply && (free_slots_.empty() || !has_credit(*l))) [[unlikely]] {
             if (call_errc const e = make_slot(l, wait_for_room, draft.deadline_ns); e != call_ok) {
+                withdraw(draft);
                 return e;
             }
-            if (l == nullptr) {
-                continue; // its server ended meanwhile
+            if (l == nullptr) { // its server ended meanwhile
+                withdraw(draft);
+                continue;
             }
         }
         send_errc const e = l->out->admit_attached();
         if (e != send_ok) [[unlikely]] {
             if (call_errc const why = make_room(*l, e, wait_for_room, draft.deadline_ns);
                 why != call_ok) {
+                withdraw(draft);
                 return why;
             }
             if (!l->out->attached()) {
+                withdraw(draft);
                 continue;
             }
         }
@@ -319,6 +324,16 @@ call_errc client_core::begin(call_draft& draft, call_options const& options,
         draft.room = l->out->ring.geometry().message_bytes_max() - body_offset_;
         return call_ok;
     }
+}
+
+/// False: no breaker lets it through.
+bool client_core::pass(call_draft& draft, link*& l, std::uint64_t now_ns) noexcept {
+    draft.circuit = l->circuit;
+    if (draft.circuit == nullptr) {
+        return true;
+    }
+    draft.slip = draft.circuit->admit([now_ns] { return now_ns; });
+    return draft.slip.how != admission_slip::kind::rejected || pass_elsewhere(draft, l, now_ns);
 }
 
 /// All slots are taken, or the lane for replies of `l`: what came may make room. `l` is nullptr
@@ -349,7 +364,7 @@ call_errc client_core::make_room(link& l, send_errc e, bool wait, std::uint64_t 
     }
 }
 
-std::uint32_t client_core::submit(call_draft const& draft, call_options const& options,
+std::uint32_t client_core::submit(call_draft& draft, call_options const& options,
                                   std::uint64_t bytes) noexcept {
     link& l = links_[draft.link];
     sender_core& out = *l.out;
@@ -367,10 +382,16 @@ std::uint32_t client_core::submit(call_draft const& draft, call_options const& o
         s.position = out.ring.position();
         s.request = &header;
         s.deadline_ns = draft.deadline_ns;
+        s.start_ns = draft.start_ns;
+        s.circuit = draft.circuit;
+        s.slip = draft.slip;
         l.open += 1;
         open_calls_ += 1;
         header.id = call_id(index, s.generation);
         header.flags = request_flag::wants_reply;
+    }
+    if (!draft.wants_reply) {
+        withdraw(draft); // nobody will say how it went
     }
     // Plain stores: nobody reads the cell before it is stamped.
     header.deadline_ns = draft.deadline_ns;
@@ -425,11 +446,12 @@ call_result client_core::await(std::uint32_t index, std::uint64_t start_ns) noex
     if (t.error == receive_errc::none) [[likely]] {
         reply_came(s);
         free_if_over(s);
-        return result_of(t);
+        return result_of(s, t);
     }
     if (s.done) {
         r = std::move(s.kept);
     }
+    record(s, r);
     free_if_over(s);
     return r;
 }
@@ -506,7 +528,8 @@ call_result client_core::fetch(std::uint32_t index) noexcept {
         return take_result(index);
     }
     enter();
-    call_result r = await(index, os::monotonic_ns());
+    seen_ns_ = os::monotonic_ns();
+    call_result r = await(index, seen_ns_);
     run_completions();
     let_die();
     return r;
@@ -526,6 +549,7 @@ void client_core::abandon(std::uint32_t index) noexcept {
         call_slot& s = slots_[index];
         if (s.open && !s.done) {
             store_cancel(s);
+            record(s, call_result(call_errc::cancelled, executed::maybe));
         }
         s.kept = call_result();
         s.owned = false;

@@ -102,6 +102,9 @@ client_core::handle client_core::create(std::shared_ptr<participant_core> partic
         me.keeping_hold_ = inbox.samples_held_max - 1;
         me.free_holds_ &= ~(std::uint64_t{1} << me.keeping_hold_);
         me.random_ = me.incarnation() | 1;
+        if (auto const ok = me.make_circuits(doing); !ok) {
+            return ok.error();
+        }
         // Nobody there is no failure: a server may come later. One that cannot be used is.
         me.look_for_servers(os::monotonic_ns());
         if (me.links_.empty() && me.refusal_code_ != endpoint_errc{}) {
@@ -167,6 +170,10 @@ void client_core::attach_to(entry_info const& e) {
     link l;
     l.out = std::move(out);
     l.server = e.incarnation;
+    l.circuit = circuit_for(e.incarnation);
+    if (l.circuit != nullptr) {
+        l.circuit->server_came(e.incarnation, os::monotonic_ns());
+    }
     links_.push_back(std::move(l)); // there is room: reserved
     words_stale_ = true;
 }
@@ -344,6 +351,9 @@ void client_core::end_link(std::size_t index) noexcept {
     call_errc const why = l.corrupt                                ? call_errc::corrupt
                           : l.out->ended() == send_errc::peer_died ? call_errc::peer_died
                                                                    : call_errc::no_server;
+    if (l.circuit != nullptr) { // what was under way is of an older state then
+        l.circuit->server_left(why == call_errc::peer_died, os::monotonic_ns());
+    }
     for (call_slot& s : slots_) {
         if (!s.open || s.server != server) {
             continue;
@@ -424,7 +434,9 @@ void client_core::let_go() noexcept {
     }
     for (link& l : links_) {
         l.out->close();
+        l.circuit = nullptr;
     }
+    circuits_.clear();
     receiver_core::let_go();
     run_completions();
     if (keepers_ == 0) {

@@ -190,6 +190,24 @@ TEST_F(List, ShowsEveryBreakerWithStateCountersGenerationAndOwner) {
     EXPECT_THAT(plain.out, has("\nbreaker\ta/mine\tprocess\t1\topen\t1\t2\t2\t1\t1\t1\t0\t42\n"));
 }
 
+TEST_F(List, ShowsTheBreakerOfAClientUnderTheNameOfItsServers) {
+    auto const me = join("tester", where()).value();
+    auto const other = join("other", where()).value();
+    auto const s = me.server<int, int>("calc/twice", [](int n) { return 2 * n; }).value();
+    auto c = other.client<int, int>("calc/twice").value();
+    EXPECT_EQ(c.call(1, std::chrono::milliseconds(1)).error(), call_errc::deadline);
+    json::object const all = parsed();
+    ASSERT_EQ(all.at("breakers").as_array().size(), 1U);
+    json::value const& b = all.at("breakers").at(0);
+    EXPECT_EQ(b.at("name"), "calc/twice");
+    EXPECT_EQ(b.at("scope"), "process");
+    EXPECT_EQ(b.at("state"), "closed");
+    EXPECT_EQ(b.at("callee").as_string(), std::to_string(s.incarnation()));
+    EXPECT_EQ(number(b.at("counters").at("failures")), 1U);
+    EXPECT_EQ(number(b.at("participants").at(0).at("participant")), other.ticket());
+    EXPECT_THAT(partywall({"list"}).out, has("calc/twice\n  scope process, of 2: closed"));
+}
+
 TEST_F(List, SaysWhichBreakerCannotBeRead) {
     auto const me = join("tester", where()).value();
     auto const mine = me.breaker("mine").value();

@@ -73,12 +73,23 @@ class breaker_body {
 
     breaker_core<>& core() noexcept { return core_; }
     breaker_core<> const& core() const noexcept { return core_; }
+    /// The same state machine over the same words, with other atomics. This outlives it.
+    template <class Atomics>
+    breaker_core<Atomics> core_with() noexcept {
+        breaker_core<Atomics> other(*record_, rules_, slots_.data(), ticket_, events_.sink());
+        if (mark_) {
+            other.belong_to(*mark_);
+        }
+        return other;
+    }
     breaker_record const& record() const noexcept { return *record_; }
     breaker_constants const& rules() const noexcept { return rules_; }
     std::uint64_t events_missed() const noexcept { return events_.missed(); }
 
   private:
     std::shared_ptr<void const> home_;
+    std::uint64_t ticket_;
+    std::optional<os::fork_mark> mark_;
     alignas(spacing_bytes) breaker_record own_ = {};
     alignas(spacing_bytes) breaker_constants rules_;
     breaker_record* record_;

@@ -2,6 +2,7 @@
 // Options of servers, clients and single calls, with the defaults that suit most.
 #pragma once
 
+#include <partywall/breaker/breaker_options.hpp>
 #include <partywall/endpoint/endpoint_options.hpp>
 #include <partywall/limits.hpp>
 #include <partywall/registry/metadata.hpp>
@@ -10,6 +11,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace partywall::inline v0 {
 
@@ -74,6 +76,12 @@ struct client_options {
     partywall::when_full when_full = partywall::when_full::fail;
     /// Whether a call waits for a server, up to its deadline, instead of failing at once.
     bool wait_for_ready = false;
+    /// A circuit breaker before each server, which docs/breakers.md describes: a call that none of
+    /// them lets through is `circuit_open`.
+    bool with_breaker = true;
+    /// Its rules; nothing: breaker_options::for_deadline(deadline). Scope host: one breaker before
+    /// all servers of the name, which all clients of the domain share that choose so too.
+    std::optional<breaker_options> breaker = std::nullopt;
     fencing fence = fencing::automatic;
     partywall::waiting waiting = partywall::waiting::spin_then_park;
     /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).

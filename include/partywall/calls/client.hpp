@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <partywall/breaker/breaker_stats.hpp>
 #include <partywall/calls/call_context.hpp>
 #include <partywall/calls/client_core.hpp>
 #include <partywall/calls/pending_call.hpp>
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace partywall::inline v0 {
 
@@ -32,13 +34,17 @@ namespace partywall::inline v0 {
 ///            that gets to the request later leaves it out.
 /// Servers    of one name there may be several: calls are spread over those that are ready. One that
 ///            comes, goes or comes again needs nobody's help.
+/// Breaker    one before each server, unless client_options say otherwise. It opens when half of the
+///            calls of the last ten deadlines timed out or failed, and when the server dies; calls
+///            go to other servers then, or end with `circuit_open` at once. docs/breakers.md.
 /// Callers    one thread at a time; the handle may move between threads. interrupt() from any
 ///            thread and from signal handlers.
 /// Progress   call(): waits for its reply, at most until its deadline; for room or a server only
 ///            where an option says so. post(), call_async(), poll(): do not wait.
 /// Cost       a call whose reply comes while both sides spin: no heap, no system call, no locked
 ///            instruction; one look at the clock.
-/// Memory     its own: servers_max lanes of 2 x calls_max replies, backed at creation.
+/// Memory     its own: servers_max lanes of 2 x calls_max replies, backed at creation; a page or two
+///            for the breaker of each server, when it is found.
 /// Peer dies  calls to a server that dies end with `peer_died` as soon as the kernel says so, after a
 ///            last look for their replies.
 /// Errors     see call_errc.
@@ -112,7 +118,7 @@ class client {
         detail::call_draft draft;
         draft.wants_reply = false;
         if (call_errc const e = send(draft, request, options, no_limit); e != detail::call_ok) {
-            return not_sent(e);
+            return not_sent(e, draft);
         }
         return {};
     }
@@ -146,6 +152,11 @@ class client {
     std::uint64_t late_replies() const noexcept { return core_ ? core_->late_replies() : 0; }
     /// Longest request that the first of its servers takes; 0: there is none.
     std::uint64_t request_bytes_max() noexcept { return core_ ? core_->request_bytes_max() : 0; }
+    /// Figures of the breakers before its servers, those of servers that have ended included, whose
+    /// successors take them over; of scope host the one that all share. May throw std::bad_alloc.
+    std::vector<breaker_stats> breakers() const {
+        return core_ ? core_->breakers() : std::vector<breaker_stats>();
+    }
     /// After call_errc::refused: what is wrong with the server that is there.
     std::string const& refusal() const noexcept {
         static std::string const none;
@@ -187,10 +198,11 @@ class client {
         return e;
     }
     /// Nobody was asked.
-    static call_error not_sent(call_errc why) noexcept {
+    static call_error not_sent(call_errc why, detail::call_draft const& draft) noexcept {
         call_error e(why, executed::no);
         e.refused_here = why == call_errc::overloaded || why == call_errc::deadline ||
-                         why == call_errc::too_many_held;
+                         why == call_errc::too_many_held || why == call_errc::circuit_open;
+        e.retry_after = std::chrono::nanoseconds(static_cast<std::int64_t>(draft.retry_after_ns));
         return e;
     }
 
@@ -207,6 +219,7 @@ class client {
         }
         if constexpr (variable_length) {
             if (request.size_bytes() > draft.room) [[unlikely]] {
+                core_->withdraw(draft);
                 return call_errc::too_large; // the lane's memory is used by the next one
             }
             if (!request.empty()) {
@@ -225,7 +238,7 @@ class client {
         detail::call_draft draft;
         if (call_errc const e = send(draft, request, options, until_ns); e != detail::call_ok)
             [[unlikely]] {
-            return not_sent(e);
+            return not_sent(e, draft);
         }
         return detail::outcome_of<Res>(core_->await(slot_, draft.start_ns));
     }
@@ -234,7 +247,7 @@ class client {
         detail::call_draft draft;
         if (call_errc const e = send(draft, request, options, until_ns); e != detail::call_ok)
             [[unlikely]] {
-            return pending_call<Res>(not_sent(e));
+            return pending_call<Res>(not_sent(e, draft));
         }
         core_->promise(slot_);
         return pending_call<Res>(core_.get(), slot_);

@@ -18,10 +18,13 @@
 //       stores `taken`, the light half, and then looks at the cancel word.)
 //   I4  That a server has ended is known before the last look for its replies, and its calls are
 //       given up after that look.
+//   I5  A call that a breaker let through tells it once how it went: record(), or withdraw() where
+//       no request was sent. Later news of it tell nothing.
 #pragma once
 
 #include <partywall/calls/call_error.hpp>
 #include <partywall/calls/call_options.hpp>
+#include <partywall/calls/callee_circuit.hpp>
 #include <partywall/calls/frame.hpp>
 #include <partywall/export.hpp>
 #include <partywall/oneway/receiver_core.hpp>
@@ -96,6 +99,9 @@ struct call_draft {
     std::uint64_t room = 0; ///< bytes for the message
     std::uint64_t start_ns = 0;
     std::uint64_t deadline_ns = 0;
+    callee_circuit* circuit = nullptr; ///< which let it through by `slip`
+    admission_slip slip{};
+    std::uint64_t retry_after_ns = 0; ///< circuit_open; 0: not known
 };
 
 class PARTYWALL_API client_core final : public receiver_core {
@@ -109,8 +115,14 @@ class PARTYWALL_API client_core final : public receiver_core {
     /// Finds a server, room and time for a request. `until_ns`: no later than that (a context's).
     call_errc begin(call_draft& draft, call_options const& options,
                     std::uint64_t until_ns) noexcept;
+    /// No request is sent after all.
+    static void withdraw(call_draft& draft) noexcept {
+        if (callee_circuit* const circuit = std::exchange(draft.circuit, nullptr)) {
+            circuit->release(draft.slip);
+        }
+    }
     /// Sends it. The slot that its reply comes for; none if none does.
-    std::uint32_t submit(call_draft const& draft, call_options const& options,
+    std::uint32_t submit(call_draft& draft, call_options const& options,
                          std::uint64_t bytes) noexcept;
     /// Waits for the result of a call that was just submitted, until its deadline. It is over then.
     call_result await(std::uint32_t slot, std::uint64_t start_ns) noexcept;
@@ -144,6 +156,7 @@ class PARTYWALL_API client_core final : public receiver_core {
     std::uint32_t open_calls() const noexcept { return open_calls_; }
     std::uint64_t late_replies() const noexcept { return late_; }
     std::uint64_t request_bytes_max() noexcept;
+    std::vector<breaker_stats> breakers() const;
     std::string const& refusal() const noexcept { return refusal_; }
     endpoint_errc refusal_code() const noexcept { return refusal_code_; }
 
@@ -154,6 +167,7 @@ class PARTYWALL_API client_core final : public receiver_core {
         std::unique_ptr<sender_core> out;
         std::uint64_t server = 0; ///< incarnation
         source* replies = nullptr;
+        callee_circuit* circuit = nullptr;
         std::uint32_t open = 0; ///< calls
         bool draining = false;
         bool broken = false; ///< its lane to us has ended
@@ -168,6 +182,9 @@ class PARTYWALL_API client_core final : public receiver_core {
         std::uint64_t position = 0;
         request_header* request = nullptr;
         std::uint64_t deadline_ns = 0;
+        std::uint64_t start_ns = 0;
+        callee_circuit* circuit = nullptr; ///< still to be told how the call went
+        admission_slip slip{};
         call_result kept;
         std::unique_ptr<completion> then;
     };
@@ -175,6 +192,12 @@ class PARTYWALL_API client_core final : public receiver_core {
     explicit client_core(std::shared_ptr<participant_core> participant);
     ~client_core() override;
 
+    result<void, failure<endpoint_errc>> make_circuits(std::string const& doing);
+    callee_circuit* circuit_for(std::uint64_t server);
+    bool pass(call_draft& draft, link*& l, std::uint64_t now_ns) noexcept;
+    [[gnu::noinline, gnu::cold]] bool pass_elsewhere(call_draft& draft, link*& l,
+                                                     std::uint64_t now_ns) noexcept;
+    void record(call_slot& s, call_result const& how) noexcept;
     link* choose() noexcept;
     link* find_link(std::uint64_t server) noexcept;
     [[gnu::noinline, gnu::cold]] call_errc find_server(bool wait, std::uint64_t until_ns,
@@ -198,7 +221,7 @@ class PARTYWALL_API client_core final : public receiver_core {
     void finish(call_slot& s, call_result&& how) noexcept;
     void reply_came(call_slot& s) noexcept;
     void free_if_over(call_slot& s) noexcept;
-    call_result result_of(taken const& t) noexcept;
+    call_result result_of(call_slot& s, taken const& t) noexcept;
     executed give_up(call_slot& s) noexcept;
     void store_cancel(call_slot& s) noexcept;
     static executed judge(sender_core const& out, std::uint64_t position, bool fenced) noexcept;
@@ -225,6 +248,8 @@ class PARTYWALL_API client_core final : public receiver_core {
     std::vector<std::uint32_t> free_slots_;
     std::vector<call_slot> slots_;
     std::vector<link> links_;
+    std::vector<std::unique_ptr<callee_circuit>> circuits_; ///< those of servers that ended, too
+    std::uint64_t seen_ns_ = 0; ///< of the clock, when it was last read for a call or for a breaker
     std::uint32_t next_link_ = 0;
     std::uint32_t epoch_seen_ = 0;
     std::uint32_t body_offset_ = 0; ///< of requests
