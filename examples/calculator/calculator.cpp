@@ -3,6 +3,7 @@
 // the result; there is never a number where there is none.
 //
 //     calculator [--at-once] [FILE]
+#include "arguments.hpp"
 #include "expression.hpp"
 
 #include <cstdio>
@@ -44,18 +45,23 @@ int run(std::istream& in, operations& by, bool at_once) {
 } // namespace calculator
 
 int main(int argc, char** argv) {
+    constexpr char const* how = "partywall-calculator [--at-once] [FILE]";
     bool at_once = false;
-    std::string file = "-";
+    std::string file;
     for (int i = 1; i < argc; ++i) {
         std::string const argument = argv[i];
         if (argument == "--at-once") {
             at_once = true;
+        } else if (argument.starts_with("--")) {
+            return calculator::usage("there is no option " + argument, how);
+        } else if (!file.empty()) {
+            return calculator::usage("one file, not " + file + " and " + argument, how);
         } else {
             file = argument;
         }
     }
     calculator::local_operations here;
-    if (file == "-") {
+    if (file.empty() || file == "-") {
         return calculator::run(std::cin, here, at_once);
     }
     std::ifstream in(file);

@@ -5,6 +5,7 @@
 //     partywall-calculator-chaos [SECONDS]
 //
 // Whatever happens, a caller gets the right number or an error; there are no wrong answers.
+#include "arguments.hpp"
 #include "expression.hpp"
 #include "remote.hpp"
 
@@ -230,6 +231,13 @@ class stage {
 } // namespace calculator
 
 int main(int argc, char** argv) {
+    if (argc > 2) {
+        return calculator::usage("too many arguments", "partywall-calculator-chaos [SECONDS]");
+    }
+    auto const seconds = calculator::number_of("SECONDS", argc == 2 ? argv[1] : "12", 1, 86'400);
+    if (!seconds) {
+        return 2;
+    }
     calculator::stage stage;
-    return stage.run(argc > 1 ? std::stoull(argv[1]) : 12);
+    return stage.run(static_cast<std::uint64_t>(*seconds));
 }

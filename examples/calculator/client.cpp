@@ -4,11 +4,13 @@
 //     partywall-calculator-client [--at-once] [--deadline MILLISECONDS] [FILE]
 //
 // The deadline is that of a whole expression: every call that is made for it inherits what is left.
+#include "arguments.hpp"
 #include "messages.hpp"
 
 #include <partywall/partywall.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -55,20 +57,32 @@ int run(std::istream& in, bool at_once, std::chrono::milliseconds time) {
 } // namespace calculator
 
 int main(int argc, char** argv) {
+    constexpr std::int64_t day_ms = 24 * 3600 * 1000;
+    constexpr char const* how =
+        "partywall-calculator-client [--at-once] [--deadline MILLISECONDS] [FILE]";
     bool at_once = false;
     std::chrono::milliseconds time(1000);
-    std::string file = "-";
+    std::string file;
     for (int i = 1; i < argc; ++i) {
         std::string const argument = argv[i];
         if (argument == "--at-once") {
             at_once = true;
-        } else if (argument == "--deadline" && i + 1 < argc) {
-            time = std::chrono::milliseconds(std::stoll(argv[++i]));
+        } else if (argument == "--deadline") {
+            auto const given =
+                calculator::number_of(argument, ++i < argc ? argv[i] : "", 1, day_ms);
+            if (!given) {
+                return 2;
+            }
+            time = std::chrono::milliseconds(*given);
+        } else if (argument.starts_with("--")) {
+            return calculator::usage("there is no option " + argument, how);
+        } else if (!file.empty()) {
+            return calculator::usage("one file, not " + file + " and " + argument, how);
         } else {
             file = argument;
         }
     }
-    if (file == "-") {
+    if (file.empty() || file == "-") {
         return calculator::run(std::cin, at_once, time);
     }
     std::ifstream in(file);

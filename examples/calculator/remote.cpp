@@ -46,75 +46,55 @@ T made(partywall::result<T, E> what) {
 class remote_operations::service {
   public:
     service(partywall::participant const& me, operation o, std::chrono::nanoseconds deadline)
-        : me_(me), what_(o), name_(service_of(o)),
-          client_(made(me.client<operands, outcome_message>(name_))),
-          guard_(guard_around(made(me.breaker(name_, breaker_of(deadline))), deadline)) {}
+        : what_(o), client_(made(me.client<operands, outcome_message>(
+                        service_of(o), {.deadline = deadline}))), // which has a breaker
+          guard_(retries(deadline)) {}
 
     answer call(operands const& request, std::uint64_t deadline_ns) {
-        meet_successor();
-        outcome const got = guard_.call_until(deadline_ns, [&](partywall::attempt const& a) {
+        return in_our_words(guard_.call_until(deadline_ns, [&](partywall::attempt const& a) {
             counts.retries += a.number > 1 ? 1 : 0;
-            return noted(
-                client_.call(request, until(std::min(a.deadline_ns, now_ns() + patience_))));
-        });
-        if (!got && got.error().reason == call_errc::circuit_open) {
-            counts.refused += 1;
-        }
-        return in_our_words(got);
+            return noted(client_.call(request, until(patience(a.deadline_ns))));
+        }));
     }
 
     std::unique_ptr<operations::pending> start(operands const& request, std::uint64_t deadline_ns) {
-        meet_successor();
-        auto ticket = guard_.circuit()->admit();
-        if (!ticket) {
-            counts.refused += 1;
-            return std::make_unique<known>(failure{error::circuit_open, 0, what_});
-        }
         return std::make_unique<under_way>(
-            *this, std::move(*ticket),
-            client_.call_async(request, until(std::min(deadline_ns, now_ns() + patience_))));
+            *this, client_.call_async(request, until(patience(deadline_ns))));
     }
 
-    partywall::breaker_stats circuit() { return guard_.circuit()->stats(); }
+    /// Of the only server: who comes after it takes its breaker over.
+    partywall::breaker_stats circuit() const {
+        auto const all = client_.breakers();
+        return all.empty() ? partywall::breaker_stats() : all.front();
+    }
     bool ready() {
-        meet_successor();
-        return client_.servers() != 0 &&
-               guard_.circuit()->state() == partywall::breaker_state::closed;
+        return client_.servers() != 0 && circuit().state == partywall::breaker_state::closed;
     }
 
     call_counts counts;
 
   private:
-    struct known final : operations::pending {
-        explicit known(answer a) : result(std::move(a)) {}
-        answer get() override { return result; }
-        answer result;
-    };
     struct under_way final : operations::pending {
-        under_way(service& s, partywall::breaker::ticket t,
-                  partywall::pending_call<outcome_message> c)
-            : of(s), ticket(std::move(t)), call(std::move(c)) {}
-        answer get() override {
-            outcome const got = of.noted(call.get());
-            ticket.record(got);
-            return of.in_our_words(got);
-        }
+        under_way(service& s, partywall::pending_call<outcome_message> c)
+            : of(s), call(std::move(c)) {}
+        answer get() override { return of.in_our_words(of.noted(call.get())); }
         service& of;
-        partywall::breaker::ticket ticket;
         partywall::pending_call<outcome_message> call;
     };
 
-    static partywall::breaker_options breaker_of(std::chrono::nanoseconds deadline) {
-        return partywall::breaker_options::for_deadline(deadline);
-    }
-    static partywall::guard guard_around(partywall::breaker circuit,
-                                         std::chrono::nanoseconds deadline) {
+    static partywall::guard retries(std::chrono::nanoseconds deadline) {
         partywall::guard_options options;
         options.deadline = deadline;
         options.retry =
             partywall::retry_options{.attempts = 3, .idempotent = true}; // pure functions
         options.budget = partywall::retry_budget_options{};
-        return made(partywall::guard::around(std::move(circuit), options));
+        options.breaker = std::nullopt; // the client's
+        return made(partywall::guard::make(options));
+    }
+
+    /// When an attempt ends: so long no local service takes that is well.
+    static std::uint64_t patience(std::uint64_t deadline_ns) noexcept {
+        return std::min(deadline_ns, now_ns() + 50'000'000);
     }
 
     answer in_our_words(outcome const& got) const {
@@ -122,46 +102,26 @@ class remote_operations::service {
     }
 
     outcome noted(outcome got) {
+        if (!got && got.error().reason == call_errc::circuit_open) {
+            counts.refused += 1; // no attempt
+            return got;
+        }
         counts.calls += 1;
         if (got) {
             counts.answers += 1;
-            guard_.circuit()->callee_is_new(got->server());
-            callee_ = got->server();
         } else if (got.error().reason == call_errc::deadline) {
             counts.timeouts += 1;
         } else if (got.error().reason == call_errc::peer_died) {
             counts.deaths += 1;
-            guard_.circuit()->callee_died(callee_); // no need to wait for more of that
         } else {
             counts.others += 1;
         }
         return got;
     }
 
-    /// While the breaker is open: is there somebody else by now? Then he is tried at once.
-    void meet_successor() {
-        if (guard_.circuit()->state() != partywall::breaker_state::open ||
-            now_ns() < look_again_ns_) {
-            return;
-        }
-        look_again_ns_ = now_ns() + 5'000'000;
-        for (partywall::entry_info const& e : me_.snapshot().entries) {
-            if (e.kind == partywall::entry_kind::service && e.name == name_ &&
-                e.state == partywall::health::ready && e.incarnation > callee_) {
-                guard_.circuit()->callee_is_new(e.incarnation);
-            }
-        }
-    }
-
-    partywall::participant me_;
     operation what_;
-    std::string name_;
     partywall::client<operands, outcome_message> client_;
     partywall::guard guard_;
-    std::uint64_t callee_ = 0;
-    std::uint64_t look_again_ns_ = 0;
-    /// Of one attempt: so long no local service takes that is well.
-    static constexpr std::uint64_t patience_ = 50'000'000;
 };
 
 remote_operations::remote_operations(partywall::participant const& me,

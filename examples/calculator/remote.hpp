@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// The operations done by services, each behind a guard of its own: retries while the deadline lasts,
-// and a breaker for each callee, since one that fails says nothing of the others.
+// The operations done by services, each behind a client and a guard of its own: the client has the
+// breaker, since a callee that fails says nothing of the others; the guard tries again while the
+// deadline lasts.
 #pragma once
 
 #include "messages.hpp"

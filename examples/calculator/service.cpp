@@ -8,13 +8,13 @@
 // others are there, and shows in its metadata what became of its calls.
 //
 // SIGTERM ends it in good order; SIGUSR1 makes it slow, and quick again.
+#include "arguments.hpp"
 #include "expression.hpp"
 #include "remote.hpp"
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <iostream>
 #include <string>
 
 namespace calculator {
@@ -100,6 +100,15 @@ void run(Server& server, EverySecond every_second) {
 }
 
 int main_of(std::string const& name) {
+    bool known = name == "multiple-operation";
+    for (operation const o : all_operations) {
+        known = known || name == name_of(o);
+    }
+    if (!known) {
+        return usage("there is no service '" + name + "'",
+                     "partywall-calculator-service "
+                     "sum|subtract|multiply|divide|multiple-operation");
+    }
     std::signal(SIGUSR1, toggle_slow);
     auto const me = partywall::join("calculator " + name).value();
     for (operation const o : all_operations) {
@@ -108,10 +117,6 @@ int main_of(std::string const& name) {
             run(server, [] {});
             return 0;
         }
-    }
-    if (name != "multiple-operation") {
-        std::cerr << "there is no service " << name << "\n";
-        return 2;
     }
     remote_operations others(me);
     auto server = make_evaluator(me, others);
