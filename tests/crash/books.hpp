@@ -50,6 +50,8 @@ class books {
     void begin_while_others_send(std::uint64_t receiver);
     /// Whether there is all that survivors and the victim have sent.
     bool complete() const;
+    /// How much there is in them.
+    std::uint64_t entries() const { return next_.size() + dead_.size(); }
     /// "3 of 5 from 1, ..."
     std::string state() const;
     /// Messages of that sender, received and missed.

@@ -24,9 +24,7 @@ class tenancy {
             over_ = !next.is_free() || steps > 1;
         } else if (next.is_free()) {
             frees_ += 1;
-            // One to free it, or two with the take; and four for each life of somebody else in it
-            // since then (claim, ready, take, free). A second free makes another number.
-            strange_ = strange_ || (steps > 2 && steps % 4 != 2);
+            strange_ = strange_ || steps > 2; // one to free it, or two with the take
         } else {
             // Taken over by another one; or freed, and claimed since.
             over_ = next.phase() != slot_phase::cleaning;
@@ -49,7 +47,8 @@ class tenancy {
 } // namespace
 
 std::string not_freed_once(owners_by_place const& at_death, std::vector<trap_point> const& log,
-                           owners_by_place const& in_the_end, std::set<std::uint64_t> const& dead) {
+                           std::vector<owners_by_place> const& later,
+                           std::set<std::uint64_t> const& dead) {
     std::map<std::string, tenancy> slots;
     for (auto const& [place, word] : at_death) {
         if (dead.count(word.ticket()) != 0) {
@@ -67,12 +66,14 @@ std::string not_freed_once(owners_by_place const& at_death, std::vector<trap_poi
     }
     std::string wrong;
     for (auto& [place, slot] : slots) {
-        auto const end = in_the_end.find(place);
-        if (end != in_the_end.end()) { // else its segment is gone
-            slot.follow(end->second);
-            if (!slot.freed_once()) {
-                wrong += place + " was freed " + slot.state() + "\n";
+        for (owners_by_place const& words : later) {
+            if (auto const now = words.find(place);
+                now != words.end()) { // else its segment is gone
+                slot.follow(now->second);
             }
+        }
+        if (later.back().count(place) != 0 && !slot.freed_once()) {
+            wrong += place + " was freed " + slot.state() + "\n";
         }
     }
     return wrong;

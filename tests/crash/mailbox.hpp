@@ -24,6 +24,7 @@ class mailbox {
     void look();
     bool complete() const { return books_.complete(); }
     std::string state() const { return books_.state(); }
+    std::uint64_t entries() const { return books_.entries(); }
 
   private:
     static std::string_view refusal() { return "an inbox refuses nobody"; }

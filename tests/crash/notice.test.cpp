@@ -12,6 +12,7 @@
 #include <atomic>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace partywall::test {
@@ -50,21 +51,21 @@ struct victims {
     std::uint64_t quick = 20;
 
     /// Tearing down, and filling before that, takes the longer the more there is.
-    std::uint64_t rounds() const { return count(quick, memory_mib > 64 ? 50 : 1000); }
+    std::uint64_t rounds() const { return count(quick, memory_mib > 64 ? 20 : 1000); }
 };
 
-/// 4 MiB and, where that is asked for, 1 GiB; idle and with every processor busy.
-template <class Time>
-void of_all_sizes(std::string const& what, Time const& time) {
-    for (std::uint64_t const mib : {4u, 1024u}) {
-        for (bool const loaded : {false, true}) {
-            if (mib == 4 || full_counts()) {
-                time(what + (mib == 4 ? ", 4 MiB" : ", 1 GiB") + (loaded ? ", loaded" : ""),
-                     victims{.memory_mib = mib, .loaded = loaded, .quick = 10});
-            }
-        }
+/// Victims with little memory and with much (4 MiB and 1 GiB; 64 MiB in quick runs), beside nothing
+/// and beside as many busy processes as there are processors.
+class KilledWithMemory : public testing::TestWithParam<std::tuple<bool, bool>> {
+  protected:
+    template <class Time>
+    static void each(std::string const& what, Time const& time) {
+        auto const [much, loaded] = GetParam();
+        std::uint64_t const mib = much ? count(64, 1024) : 4;
+        time(what + ", " + std::to_string(mib) + " MiB" + (loaded ? ", loaded" : ""),
+             victims{.memory_mib = mib, .loaded = loaded, .quick = much ? 3U : 10U});
     }
-}
+};
 
 /// Kills publishers under a subscriber that sleeps in receive().
 void time_notice(std::string const& what, victims const& how) {
@@ -111,9 +112,7 @@ TEST(KilledPublisher, EndsABlockedReceiveAlthoughTheThreadThatJoinedHadEnded) {
 TEST(KilledPublisher, EndsABlockedReceiveAlthoughItNeverWakesAnybody) {
     time_notice("kill to peer_died, wake = never", {.wakes = false});
 }
-TEST(KilledPublisher, EndsABlockedReceiveHoweverMuchMemoryItHas) {
-    of_all_sizes("kill to peer_died", time_notice);
-}
+TEST_P(KilledWithMemory, PublishersEndABlockedReceive) { each("kill to peer_died", time_notice); }
 
 /// Kills subscribers that a publisher blocks on.
 void time_proof(std::string const& what, bool attached, victims const& how) {
@@ -169,9 +168,9 @@ TEST(KilledSubscriber, LetsAPublisherGoOnThatKeptAPlaceForIt) {
 TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOnWithoutFutexWaitv) {
     time_proof("kill of the laggard to sent without futex_waitv", true, {.waitv = false});
 }
-TEST(KilledSubscriber, LetsAPublisherThatItBlockedGoOnHoweverMuchMemoryItHas) {
-    of_all_sizes("kill of the laggard to sent",
-                 [](std::string const& what, victims const& how) { time_proof(what, true, how); });
+TEST_P(KilledWithMemory, SubscribersLetAPublisherThatTheyBlockedGoOn) {
+    each("kill of the laggard to sent",
+         [](std::string const& what, victims const& how) { time_proof(what, true, how); });
 }
 
 /// A process with an endpoint of the one-way style, which is killed while somebody sleeps in `call`.
@@ -243,12 +242,46 @@ void time_receiver(std::string const& what, victims const& how) {
     EXPECT_EQ(me.snapshot().participants.size(), 1u);
 }
 
-TEST(KilledSender, EndsABlockedReceiveOfItsReceiver) {
-    of_all_sizes("kill of a sender to peer_died", time_sender);
+/// Kills receivers whose name somebody wants: it is free when the death is proven.
+void time_name(std::string const& what, victims const& how) {
+    watchdog::extend(10min);
+    scratch_root root;
+    participant me = joined(root.path());
+    times until_ours;
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
+        child dies = spawn("crash_receiving_corpse", {root.path(), std::to_string(third_inbox), "8",
+                                                      std::to_string(how.memory_mib)});
+        (void)dies.receive();
+        ASSERT_EQ(me.receiver<parcel>(inbox_name(third_inbox)).error().code,
+                  endpoint_errc::name_taken);
+        std::uint64_t const killed_ns = os::monotonic_ns();
+        dies.kill(SIGKILL);
+        // It may not be marked as dying yet: then the name is still taken.
+        eventually([&] { return me.receiver<parcel>(inbox_name(third_inbox)).has_value(); });
+        until_ours.add(os::monotonic_ns() - killed_ns);
+        EXPECT_EQ(dies.wait(), killed_by(SIGKILL));
+    }
+    until_ours.report(what);
+    (void)me.recover();
+    EXPECT_EQ(me.snapshot().participants.size(), 1u);
 }
-TEST(KilledReceiver, EndsABlockedSendOfItsSenders) {
-    of_all_sizes("kill of a receiver to peer_died", time_receiver);
+
+TEST_P(KilledWithMemory, SendersEndABlockedReceiveOfTheirReceiver) {
+    each("kill of a sender to peer_died", time_sender);
 }
+TEST_P(KilledWithMemory, ReceiversEndABlockedSendOfTheirSenders) {
+    each("kill of a receiver to peer_died", time_receiver);
+}
+TEST_P(KilledWithMemory, ReceiversLeaveTheirNameToTheNext) {
+    each("kill of a receiver to its name in other hands", time_name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, KilledWithMemory, testing::Combine(testing::Bool(), testing::Bool()),
+                         [](auto const& one) {
+                             return std::string(std::get<0>(one.param) ? "Much" : "Little") +
+                                    (std::get<1>(one.param) ? "Loaded" : "");
+                         });
 
 // Who waits for subscribers does not wait for the dead: the next one's coming ends the wait.
 TEST(KilledSubscriber, IsNotCountedByAPublisherThatWaitsForSubscribers) {

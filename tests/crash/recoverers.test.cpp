@@ -50,7 +50,7 @@ TEST(FreeLog, TellsASlotThatWasFreedTwiceOrNeverFromOneFreedOnce) {
     owner const retaken = word(9, slot_phase::cleaning, 12);
     owner const freed = word(0, slot_phase::free, 13);
     auto const verdict = [&](std::vector<trap_point> const& log, owner end) {
-        return not_freed_once({{"registry+0x180", dead}}, log, {{"registry+0x180", end}}, {7});
+        return not_freed_once({{"registry+0x180", dead}}, log, {{{"registry+0x180", end}}}, {7});
     };
     EXPECT_EQ(verdict({change(dead, taken), change(taken, retaken), change(retaken, freed)}, freed),
               "");
@@ -69,6 +69,15 @@ TEST(FreeLog, TellsASlotThatWasFreedTwiceOrNeverFromOneFreedOnce) {
         << "twice";
     EXPECT_NE(verdict({change(dead, taken)}, word(0, slot_phase::free, 14)), "")
         << "taken, freed, and something else";
+    // Somebody's whole life in the slot, after a survivor had freed it.
+    owner const left = word(0, slot_phase::free, 16);
+    auto const seen = [](owner now) { return owners_by_place{{"registry+0x180", now}}; };
+    auto const twice_seen = [&](owner between) {
+        return not_freed_once({seen(dead)}, {}, {seen(between), seen(left)}, {7});
+    };
+    EXPECT_EQ(twice_seen(word(0, slot_phase::free, 12)), "");
+    EXPECT_NE(twice_seen(dead), "") << "six changes that nobody can explain";
+    EXPECT_NE(verdict({}, left), "") << "the same, not looked at in between";
 }
 
 } // namespace

@@ -318,6 +318,7 @@ void stage::settle() {
     // publisher goes when they have taken it.
     bool const by_joining = rounds_ % 2 == 0 && !here_->has_had_extra();
     if (by_joining) {
+        look_at_words(); // what survivors have freed by now may be the passer-by's slot
         (void)joined(root(), "passer-by");
     } else if (!here_->me().recover().complete) {
         violation("the recovery was not complete");

@@ -8,6 +8,7 @@
 #include "operation.hpp"
 #include "tally.hpp"
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -41,6 +42,11 @@ class stage {
     trap_record const& record() const { return *record_; }
     /// Instructions of the last stepped round that completed.
     std::uint64_t instructions() const { return instructions_; }
+
+    /// The survivors' memory, between two rounds.
+    std::array<footprint, 2> footprints();
+    /// Stores and system calls of a newcomer who does another operation, between two rounds.
+    std::uint64_t work_of(operation const& other);
 
     // For operations: their prepare, before, when_asleep and after.
 
@@ -96,6 +102,7 @@ class stage {
     void heard(std::string const& answer);
     void violation(std::string const& what);
     void keep_log();
+    void look_at_words();
     void check_frees();
 
     operation const& what_;
@@ -117,6 +124,7 @@ class stage {
     child first_recoverer_;
     std::optional<owners_by_place> at_death_;
     std::vector<trap_point> log_;
+    std::vector<owners_by_place> later_; ///< what became of these words, after the log
     std::set<std::uint64_t> dead_;
     std::uint64_t frees_ = 0;
     bool other_sleeps_ = false;

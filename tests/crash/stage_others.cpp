@@ -102,9 +102,32 @@ void stage::run_first_recoverer() {
     kill_corpses(); // again, for the proof
 }
 
+std::array<footprint, 2> stage::footprints() {
+    std::string const there = there_->ask("footprint");
+    heard(there);
+    return {here_->memory(), footprint::from(there.substr(there.find(' ') + 1))};
+}
+
+std::uint64_t stage::work_of(operation const& other) {
+    for (std::size_t i = noted::of_victim; i < noted::end_of_victim; ++i) {
+        (*ledger_)[i] = 0;
+    }
+    (*ledger_)[noted::victim_sender] = noted::corpse_sender - 1;
+    child newcomer = spawn("crash_victim", {other.name, root(), "count", "0"});
+    newcomer.expect("ready");
+    newcomer.send("go");
+    newcomer.expect("done");
+    newcomer.send("leave");
+    EXPECT_EQ(newcomer.wait(), exited(0));
+    look();
+    (void)count(); // what it left that was to be read
+    return record_->points;
+}
+
 void stage::follow_frees() {
     at_death_ = observer_->owner_words();
     log_.clear();
+    later_.clear();
     dead_ = {corpse_tickets_.begin(), corpse_tickets_.end()};
 }
 
@@ -117,6 +140,12 @@ void stage::keep_log() {
     }
 }
 
+void stage::look_at_words() {
+    if (at_death_) {
+        later_.push_back(observer_->owner_words());
+    }
+}
+
 void stage::check_frees() {
     if (!at_death_) {
         return;
@@ -124,8 +153,8 @@ void stage::check_frees() {
     for (auto const& [place, word] : *at_death_) {
         frees_ += dead_.count(word.ticket());
     }
-    if (std::string const wrong = not_freed_once(*at_death_, log_, observer_->owner_words(), dead_);
-        !wrong.empty()) {
+    look_at_words();
+    if (std::string const wrong = not_freed_once(*at_death_, log_, later_, dead_); !wrong.empty()) {
         violation(wrong);
     }
     at_death_.reset();

@@ -268,6 +268,12 @@ std::string survivor::settle() {
     return std::to_string(open_descriptors()) + " " + std::to_string(mappings_below(me_.path()));
 }
 
+footprint survivor::memory() const {
+    footprint f = footprint::now();
+    f.entries = books_.entries() + mail_.entries();
+    return f;
+}
+
 /// root, id, policy, depth, lanes, chunks
 PARTYWALL_ROLE(crash_survivor) {
     world w;
@@ -311,6 +317,8 @@ PARTYWALL_ROLE(crash_survivor) {
             self.look();
         } else if (verb == "settle") {
             answer = self.settle();
+        } else if (verb == "footprint") {
+            answer = self.memory().in_words();
         }
         std::string const complaints = self.take_complaints();
         context.send(complaints.empty() ? "ok " + answer : complaints);

@@ -4,6 +4,7 @@
 // both ways and receives from them, and keeps account.
 #pragma once
 
+#include "footprint.hpp"
 #include "mailbox.hpp"
 
 #include <cstdint>
@@ -60,6 +61,9 @@ class survivor {
     void look();
     /// Recovers, and counts "descriptors mappings" of this process.
     std::string settle();
+
+    /// What this process has in memory.
+    footprint memory() const;
 
     /// There is no victim, nor anything of it: what is said of its inbox must be so too.
     void expect_no_victim() { to_victim_.expect_nobody(); }

@@ -30,7 +30,7 @@ static_assert(sizeof(parcel) > always_inline_bytes);
 inline publisher_options publishes(world const& w) {
     publisher_options options = gated(w.depth, w.policy);
     options.block_for = 1ms;
-    options.subscribers_max = 8;
+    options.subscribers_max = 10; // eight, and those who come while somebody stands still
     options.inline_bytes_max = w.chunks ? 0 : inline_bytes_default;
     return options;
 }

@@ -67,6 +67,23 @@ void takes_for_ever(victim& v) {
 }
 void posts_to_it(stage& s) { s.here().post_to(victims_inbox, 1); }
 
+/// What a newcomer does, with nobody in its way.
+void comes_and_goes(victim& v) {
+    v.armed([&] {
+        participant& me = v.join();
+        PARTYWALL_ROLE_CHECK(me.publishers("t").size() >= 2);
+        auto sub = me.subscriber<parcel>("t", subscribes(v.where())).value();
+        auto pub = me.publisher<parcel>("t", publishes(v.where())).value();
+        auto in = me.receiver<parcel>(inbox_name(victims_inbox), receives(v.where())).value();
+        auto out = me.sender<parcel>(inbox_name(1), posts(v.where())).value();
+        out.close();
+        in.close();
+        pub.close();
+        sub.close();
+        v.leave();
+    });
+}
+
 /// Writes half of a loan, stops, and sends it when it goes on.
 template <class Handle>
 void stops_with_a_loan(victim& v, Handle& out) {
@@ -112,6 +129,11 @@ std::vector<operation> with_inboxes() {
 
 std::vector<operation> of_topics() {
     return {
+        {.name = "come_and_go", .where = blocking, .run = comes_and_goes, .everywhere = false},
+        {.name = "come_and_go_dropping",
+         .where = dropping_world,
+         .run = comes_and_goes,
+         .everywhere = false},
         {.name = "life_of_a_publisher",
          .where = blocking,
          .run = publishes_for_ever,

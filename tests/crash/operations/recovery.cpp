@@ -92,6 +92,17 @@ std::vector<operation> recovery_operations() {
          .run = [](victim& v) { v.armed([&] { v.join(); }); },
          .before = leave_corpses,
          .corpses = true},
+        {.name = "clean",
+         .where = blocking,
+         .run =
+             [](victim& v) {
+                 v.armed([&] { // as the command does
+                     PARTYWALL_ROLE_CHECK(v.join().recover().complete);
+                     v.leave();
+                 });
+             },
+         .before = leave_corpses,
+         .corpses = true},
         {.name = "receive_finds_a_death",
          .where = blocking,
          .run =

@@ -3,6 +3,8 @@
 #include "../stage.hpp"
 
 #include <array>
+#include <poll.h>
+#include <vector>
 
 namespace partywall::test {
 namespace {
@@ -43,6 +45,37 @@ void sends_after_a_lap(victim& v) {
 
 void everybody_reads(stage& s) { s.everybody_reads(); }
 
+/// root, how many, policy: subscriptions that are read until it is told to leave.
+PARTYWALL_ROLE(crash_audience) {
+    participant me = joined(context.arg(0), "audience");
+    world w;
+    w.policy = static_cast<overflow>(context.number(2));
+    std::vector<subscriber<parcel>> all;
+    for (std::uint64_t i = 0; i < context.number(1); ++i) {
+        all.push_back(me.subscriber<parcel>("t", subscribes(w)).value());
+    }
+    context.send(std::to_string(me.ticket()));
+    pollfd told{context.descriptor(), POLLIN, 0};
+    while (::poll(&told, 1, 0) == 0) {
+        (void)all.front().receive(1ms);
+        for (auto& one : all) {
+            while (one.try_receive()) {
+            }
+        }
+    }
+    context.expect("leave");
+    return 0;
+}
+/// With the survivors there are eight.
+void an_audience_comes(stage& s) {
+    (void)s.corpse("crash_audience",
+                   {"6", std::to_string(static_cast<std::uint32_t>(s.where().policy))});
+}
+void the_audience_goes(stage& s) {
+    s.last_corpse().send("leave");
+    EXPECT_EQ(s.last_corpse().wait(), exited(0));
+}
+
 std::vector<operation> of_one() {
     return {
         {.name = "send", .where = blocking, .run = sends_one},
@@ -69,6 +102,16 @@ std::vector<operation> of_one() {
                  v.armed([&] { PARTYWALL_ROLE_CHECK(v.send(pub)); });
              },
          .when_asleep = everybody_reads},
+        {.name = "send_to_eight",
+         .where = blocking,
+         .run = sends_one,
+         .before = an_audience_comes,
+         .after = the_audience_goes},
+        {.name = "send_to_eight_dropping",
+         .where = dropping_world,
+         .run = sends_one,
+         .before = an_audience_comes,
+         .after = the_audience_goes},
         {.name = "send_wakes_a_sleeper",
          .where = blocking,
          .run = sends_one,
