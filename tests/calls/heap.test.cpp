@@ -6,9 +6,7 @@
 #if PARTYWALL_TEST_COUNTS_NEW
 #include <support/counts.hpp>
 
-#include <array>
 #include <atomic>
-#include <optional>
 #include <vector>
 
 namespace partywall::test {
@@ -72,34 +70,6 @@ TEST(CallHeap, IsSeenBeingUsed) { // or the test above could not fail
     std::uint64_t const there = s.seen();
     EXPECT_EQ(calls_gone_wrong(c, 20), 0U);
     EXPECT_GE(s.seen(), there + 19);
-}
-
-TEST(CallHeap, IsNotUsedByCallsThatAreUnderWayTogether) {
-    scratch_root root;
-    participant me = joined(root.path(), "both");
-    counting_service s(me);
-    auto c = me.client<ask, told>("s", calling()).value();
-    std::array<std::optional<pending_call<told>>, 4> calls;
-    std::uint64_t wrong = 0;
-    auto const round = [&](std::uint64_t n) {
-        for (std::uint64_t i = 0; i < calls.size(); ++i) {
-            calls[i].emplace(c.call_async(ask::of(n + i)));
-        }
-        wrong += s.serves().poll() == calls.size() ? 0 : 1;
-        for (std::uint64_t i = 0; i < calls.size(); ++i) { // in the order in which they come
-            auto const r = calls[i]->get();
-            wrong += r && (*r)->answers(n + i) ? 0 : 1;
-        }
-    };
-    for (std::uint64_t i = 0; i < 20; ++i) {
-        round(i);
-    }
-    std::uint64_t const here = allocations;
-    for (std::uint64_t i = 0, end = count(20'000, 1'000'000); i < end; ++i) {
-        round(i);
-    }
-    EXPECT_EQ(allocations, here);
-    EXPECT_EQ(wrong, 0U);
 }
 
 } // namespace
