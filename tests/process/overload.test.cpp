@@ -151,8 +151,20 @@ class Overload : public testing::Test {
         std::uint64_t const from = taken();
         eventually([&] { return taken() >= from + times; });
     }
+    /// Until each sender has found no room: it was refused, or has more under way than there is
+    /// room for.
+    void everybody_meets_overload() {
+        for (std::size_t who = 0; who < senders_.size(); ++who) {
+            account const a = of(who);
+            eventually([&] {
+                std::uint64_t const sent = a.sent; // before `taken`, which can only be too large
+                return policies[who % 3] == "drop" ? sent > a.taken + 4 * depth : a.refused > 0;
+            });
+        }
+    }
     /// Everybody stops sending; what is left is taken, and all of it accounted for.
     void finish() {
+        everybody_meets_overload();
         all[stop_word] = 1;
         for (child& one : senders_) {
             one.expect("closed");
