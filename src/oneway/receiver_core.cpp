@@ -421,7 +421,7 @@ void receiver_core::add_words(arming& a) noexcept {
         a.words.cannot_rely_on_wakes();
         return;
     }
-    if (a.wake != 0 && (!bell_.waits() || sign_.number() != wake_number(a.wake))) {
+    if (a.wake != 0 && (a.heard || !bell_.waits() || sign_.number() != wake_number(a.wake))) {
         sign_.raise(a.wake);
         bell_.disarm();
     }

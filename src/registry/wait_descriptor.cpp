@@ -258,6 +258,7 @@ bool wait_descriptor::rearm(waitable& who, wait_list& words) noexcept {
     words = wait_list::of_descriptor();
     arming a{words, new_wake_word(number())};
     a.deaths = &deaths_;
+    a.heard = what.pipe;
     who.arm(a);
     deaths_.forget_others();
     if (follows_registry_) {

@@ -14,7 +14,7 @@ namespace {
 void say_where(source& s, arming& a) noexcept {
     if (!s.sign) {
         a.words.cannot_rely_on_wakes();
-    } else if (!s.bell.waits() || s.sign.number() != wake_number(a.wake)) {
+    } else if (a.heard || !s.bell.waits() || s.sign.number() != wake_number(a.wake)) {
         s.sign.raise(a.wake);
         s.bell.disarm();
     }

@@ -47,6 +47,9 @@ struct arming {
     /// 0: the sleep is on the words. Otherwise it is through a descriptor, and this says which: to
     /// be left wherever writers look whom to wake (wake_word.hpp).
     std::uint64_t wake = 0;
+    /// The descriptor's pipe was written to since it was armed last. Whoever wrote may have been told
+    /// by any word, also by one that was left while he was ringing: say it to all anew.
+    bool heard = false;
     bool armed = false;           ///< something was: the re-check needs a fence before it
     bool membarrier = false;      ///< and some writers omit their half of it
     death_bell* deaths = nullptr; ///< where the sleep is through a descriptor

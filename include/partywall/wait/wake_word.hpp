@@ -13,16 +13,19 @@
 //
 //   waiter                                   ringer, when it found `arm` changed
 //   drain the pipe                           rung := ...; futex_wake
-//   wake := {generation, number}             acquire fence
-//   wake_arm += 1; arm += 1                  if wake_arm differs from the last one it saw:
-//   heavy fence                                  for each slot whose wake differs from the last seen:
-//   re-check; then poll                              write a byte to that slot owner's pipe
+//   if it was not empty, or rung is new:     acquire fence
+//     wake := {generation, number}           if wake_arm differs from the last one it saw:
+//     wake_arm += 1; arm += 1                    for each slot whose wake differs from the last seen:
+//   heavy fence; re-check; then poll                 write a byte to that slot owner's pipe
 //
 // `wake_arm` lies beside `arm`, and spares the ringer the look at every slot while only sleepers
 // that use futexes come and go. An inbox, which has one waiter, does without it.
 //
 // Why no wake-up is lost: the fence pair is the bell's. Either the re-check sees the data, or the
 // ringer sees `arm` and everything that was stored before it, and writes a byte after the drain.
+// A word may be used up by the very ring that it answers: the ringer looks at the slots after it
+// changed `rung`. Then the bell still waits, but nobody would be told of its next ring; the byte of
+// the first one tells the waiter so, who cannot know whose it was and says it to all anew.
 //
 // Callers   the words are the waiter's; any number of ringers, each with a memory of its own.
 // Peer dies a ringer killed between its ring and its byte leaves the waiter to its slice.
