@@ -2,8 +2,10 @@
 #include "puppet.hpp"
 
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -44,8 +46,7 @@ class strings {
             held_.push_back(subscribers_.at(id).receive(1h));
             context_.send(in_words(held_.back()));
         } else if (verb == "memory") {
-            memory_ = std::vector<std::byte>(static_cast<std::size_t>(id) << 20, std::byte{1});
-            context_.send("ok");
+            context_.send(hold_memory(static_cast<std::size_t>(id) << 20) ? "ok" : "none");
         } else if (verb == "close") {
             publishers_.erase(id);
             subscribers_.erase(id);
@@ -57,6 +58,25 @@ class strings {
     }
 
   private:
+    /// Pages of the kernel's: an allocator may keep what it is given back, a sanitizer's does.
+    struct unmap {
+        std::size_t bytes;
+        void operator()(void* memory) const { ::munmap(memory, bytes); }
+    };
+    bool hold_memory(std::size_t bytes) {
+        memory_.reset();
+        if (bytes == 0) {
+            return true;
+        }
+        void* const memory =
+            ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) {
+            return false;
+        }
+        std::memset(memory, 1, bytes);
+        memory_ = {memory, unmap{bytes}};
+        return true;
+    }
     void publish(int id, std::istringstream& words) {
         std::string topic;
         std::string policy;
@@ -113,7 +133,7 @@ class strings {
     std::map<int, publisher<tick>> publishers_;
     std::map<int, subscriber<tick>> subscribers_;
     std::vector<sample<tick>> held_;
-    std::vector<std::byte> memory_;
+    std::unique_ptr<void, unmap> memory_{nullptr, unmap{0}};
 };
 
 } // namespace
