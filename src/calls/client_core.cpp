@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -27,19 +28,8 @@ constexpr std::uint64_t look_interval_ns = 1'000'000;
 
 call_result& call_result::operator=(call_result&& other) noexcept {
     if (this != &other) {
-        drop();
-        reason = other.reason;
-        executed = other.executed;
-        refused_here = other.refused_here;
-        status = other.status;
-        code = other.code;
-        server = other.server;
-        user = other.user;
-        body = other.body;
-        bytes = other.bytes;
-        core = std::exchange(other.core, nullptr);
-        hold = other.hold;
-        memory = std::move(other.memory);
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
     }
     return *this;
 }
