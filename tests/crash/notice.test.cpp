@@ -214,6 +214,14 @@ void time_sender(std::string const& what, victims const& how) {
     until_told.report(what);
 }
 
+/// It has the third inbox, with room for eight senders, by the time that this returns.
+child receiving_victim(scratch_root const& root, victims const& how) {
+    child dies = spawn("crash_receiving_corpse", {root.path(), std::to_string(third_inbox), "8",
+                                                  std::to_string(how.memory_mib)});
+    (void)dies.receive();
+    return dies;
+}
+
 /// Kills receivers under a sender that waits for room.
 void time_receiver(std::string const& what, victims const& how) {
     watchdog::extend(10min);
@@ -226,9 +234,7 @@ void time_receiver(std::string const& what, victims const& how) {
     times until_told;
     auto const busy = load(how.loaded);
     for (std::uint64_t i = how.rounds(); i != 0; --i) {
-        child dies = spawn("crash_receiving_corpse", {root.path(), std::to_string(third_inbox), "8",
-                                                      std::to_string(how.memory_mib)});
-        (void)dies.receive();
+        child dies = receiving_victim(root, how);
         ASSERT_TRUE(out.wait_for_receiver(1h));
         for (std::uint64_t n = 0; n < world{}.depth; ++n) {
             ASSERT_TRUE(out.send(parcel::of(n, 1)));
@@ -250,9 +256,7 @@ void time_name(std::string const& what, victims const& how) {
     times until_ours;
     auto const busy = load(how.loaded);
     for (std::uint64_t i = how.rounds(); i != 0; --i) {
-        child dies = spawn("crash_receiving_corpse", {root.path(), std::to_string(third_inbox), "8",
-                                                      std::to_string(how.memory_mib)});
-        (void)dies.receive();
+        child dies = receiving_victim(root, how);
         ASSERT_EQ(me.receiver<parcel>(inbox_name(third_inbox)).error().code,
                   endpoint_errc::name_taken);
         std::uint64_t const killed_ns = os::monotonic_ns();

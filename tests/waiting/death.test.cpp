@@ -111,7 +111,7 @@ void time_a_loop(std::uint64_t memory_mib, std::uint64_t rounds) {
     auto sub = me.subscriber<tick>("t").value();
     event_loop loop;
     loop.add(sub.fd().value(), 1);
-    std::vector<std::uint64_t> times;
+    times until_told;
     for (std::uint64_t i = 0; i < rounds; ++i) {
         puppet victim(root.path());
         ASSERT_EQ(victim.hold_memory(memory_mib), "ok");
@@ -131,18 +131,11 @@ void time_a_loop(std::uint64_t memory_mib, std::uint64_t rounds) {
         while (sub.try_receive().error() != receive_errc::peer_died) {
             (void)loop.next();
         }
-        times.push_back(os::monotonic_ns() - killed_ns);
+        until_told.add(os::monotonic_ns() - killed_ns);
         EXPECT_EQ(victim.process.wait(), killed_by(SIGKILL));
     }
-    std::sort(times.begin(), times.end());
-    auto const at = [&](std::size_t percent) {
-        return static_cast<double>(times[(times.size() - 1) * percent / 100]) / 1e6;
-    };
-    std::printf("kill of %lu MiB to peer_died in an event loop, %lu times: median %.2f ms, "
-                "p99 %.2f ms, longest %.2f ms\n",
-                static_cast<unsigned long>(memory_mib), static_cast<unsigned long>(times.size()),
-                at(50), at(99), at(100));
-    testing::Test::RecordProperty("p99_ms", std::to_string(at(99)));
+    until_told.report("kill of " + std::to_string(memory_mib) +
+                      " MiB to peer_died in an event loop");
 }
 
 TEST(KilledInALoop, IsHeardOfWhenItIsSmall) { time_a_loop(4, count(20, 1'000)); }
