@@ -154,8 +154,18 @@ double processor_ns() {
     return ns(used.ru_utime) + ns(used.ru_stime);
 }
 
-/// Per mille of a processor that a process uses whose receiver waits; `peers` senders are there,
-/// and do nothing.
+/// Per mille of a processor that this process uses while it does `turn` again and again.
+template <class Turn>
+double share_of_processor(Turn turn) {
+    double const used = processor_ns();
+    std::uint64_t const start = os::monotonic_ns();
+    while (os::monotonic_ns() < start + 2'000'000'000) {
+        turn();
+    }
+    return 1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
+}
+
+/// What a process uses whose receiver waits; `peers` senders are there, and do nothing.
 double idle(int peers, waiting strategy, std::uint64_t call_ns) {
     join_options options;
     options.root = root();
@@ -168,12 +178,7 @@ double idle(int peers, waiting strategy, std::uint64_t call_ns) {
         senders.push_back(me.sender<ping>("idle").value());
     }
     (void)receives.receive(10ms);
-    double const used = processor_ns();
-    std::uint64_t const start = os::monotonic_ns();
-    while (os::monotonic_ns() < start + 2'000'000'000) {
-        (void)receives.receive(std::chrono::nanoseconds(call_ns));
-    }
-    return 1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
+    return share_of_processor([&] { (void)receives.receive(std::chrono::nanoseconds(call_ns)); });
 }
 
 /// A process with so many senders of "idle", and perhaps with much memory, that does nothing more.
@@ -230,13 +235,7 @@ double idle_loop(int peers, bool much) {
     for (int i = 0; i < 16; ++i) { // so that the descriptor knows who is there
         turn();
     }
-    double const used = processor_ns();
-    std::uint64_t const start = os::monotonic_ns();
-    while (os::monotonic_ns() < start + 2'000'000'000) {
-        turn();
-    }
-    double const result =
-        1000 * (processor_ns() - used) / static_cast<double>(os::monotonic_ns() - start);
+    double const result = share_of_processor(turn);
     if (child > 0) {
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
@@ -244,17 +243,12 @@ double idle_loop(int peers, bool much) {
     return result;
 }
 
-/// The same of a process that only sleeps, as often as a blocked call whose peers may die.
+/// The same of a process that only sleeps, as often as who has to look for deaths itself.
 double bare_sleeps() {
-    double const used = processor_ns();
-    std::uint64_t const start = os::monotonic_ns();
-    std::uint64_t now = start;
-    while (now < start + 2'000'000'000) {
-        timespec const until = os::to_timespec(now + detail::slice::peer_ns);
+    return share_of_processor([] {
+        timespec const until = os::to_timespec(os::monotonic_ns() + detail::slice::peer_ns);
         ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
-        now = os::monotonic_ns();
-    }
-    return 1000 * (processor_ns() - used) / static_cast<double>(now - start);
+    });
 }
 
 int run(int repetitions) {
