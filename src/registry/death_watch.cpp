@@ -54,7 +54,8 @@ death_notice death_watch::listen_for(life_sign const& peer) noexcept {
         process.reset();
     }
     bool const large = process && has_much_memory(peer.pid);
-    all_.push_back({peer.ticket, std::move(process), peer.pid, true, large}); // there is room
+    all_.push_back({peer.ticket, std::move(process), peer.pid, true, large,
+                    os::monotonic_ns()}); // there is room
     return notice_of(all_.back());
 }
 
@@ -67,6 +68,10 @@ void death_watch::look_at_next() noexcept {
     looked_ns_ = now;
     next_ = next_ + 1 < all_.size() ? next_ + 1 : 0;
     told& one = all_[next_];
+    if (one.large && now - one.asked_ns < shrunk_after_ns) {
+        return; // that it might have become small only saves work
+    }
+    one.asked_ns = now;
     one.large = one.process && has_much_memory(one.pid); // gone already: it is readable
 }
 

@@ -11,7 +11,8 @@
 //       would be readable for ever.
 //   I2  A peer that cannot be told of is not tried again while it is listened for; the slices do.
 //   I3  How much memory each has is asked when it is first listened for, and again in turn: of one
-//       process per look_every_ns, so that it costs the same for any number of them.
+//       process per look_every_ns, so that it costs the same for any number of them; of those that had
+//       much, seldom.
 //
 // Callers   the thread that uses the owner.
 // Memory    one descriptor per process, at most processes_told_max.
@@ -44,6 +45,8 @@ class death_watch final : public death_bell {
     static constexpr std::uint64_t memory_told_soon_max = std::uint64_t{64} << 20;
     /// Once per slice of those that are told.
     static constexpr std::uint64_t look_every_ns = slice::told_ns / 2;
+    /// Who had much is not asked sooner: that it has grown would matter, that it has shrunk does not.
+    static constexpr std::uint64_t shrunk_after_ns = 1'000'000'000;
 
   private:
     struct told {
@@ -52,6 +55,7 @@ class death_watch final : public death_bell {
         int pid;
         bool wanted;
         bool large;
+        std::uint64_t asked_ns; ///< when it was last asked how much it has
     };
     void look_at_next() noexcept;
     void let_go(told& one) const noexcept;
