@@ -83,6 +83,13 @@ inline constexpr std::size_t call_header_bytes = 16;
 /// Text of a call's error, in bytes; longer ones are cut.
 inline constexpr std::size_t call_text_bytes_max = 88;
 
+/// Respondents of one surveyor: the default, and the most that an option may ask for.
+inline constexpr std::uint32_t respondents_default = 64;
+inline constexpr std::uint32_t respondents_max = 1024;
+static_assert(respondents_max <= senders_max && respondents_max <= subscribers_max);
+/// Surveys that one surveyor may hold at a time, at most.
+inline constexpr std::uint32_t surveys_per_surveyor_max = 1 << 10;
+
 /// Buckets of a breaker's time window.
 inline constexpr std::uint32_t breaker_buckets_max = 16;
 /// Results of a breaker's count window.

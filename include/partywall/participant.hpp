@@ -13,6 +13,8 @@
 #include <partywall/registry/join_options.hpp>
 #include <partywall/registry/participant_core.hpp>
 #include <partywall/registry/registry_watch.hpp>
+#include <partywall/survey/respondent.hpp>
+#include <partywall/survey/surveyor.hpp>
 #include <partywall/topic/latest.hpp>
 #include <partywall/topic/publisher.hpp>
 #include <partywall/topic/subscriber.hpp>
@@ -152,6 +154,45 @@ class participant {
             return why;
         }
         return partywall::client<Req, Res>(std::move(core));
+    }
+
+    /// A surveyor: asks all respondents of a name, who may come later. See surveyor<Req, Res>.
+    /// Errors: bad_name, bad_option, type_mismatch, too_many_entries, no_space, no_memory,
+    /// permission, domain_gone, forked, system.
+    template <class Req, class Res>
+    [[nodiscard]] result<partywall::surveyor<Req, Res>, failure<endpoint_errc>>
+    surveyor(std::string_view name, surveyor_options const& options = {}) const {
+        failure<endpoint_errc> why;
+        auto core = detail::surveyor_core::create(core_, name, detail::call_types_of<Req, Res>(),
+                                                  options, why);
+        if (!core) {
+            return why;
+        }
+        return partywall::surveyor<Req, Res>(std::move(core));
+    }
+
+    /// A respondent of a name, with what answers its questions. See respondent<Req, Res>.
+    /// Errors: bad_name, bad_option, type_mismatch, too_many_subscribers, too_many_publishers,
+    /// no_lane, too_many_entries, no_memory, permission, incompatible, corrupt, domain_gone, forked,
+    /// system.
+    template <class Req, class Res, class Handler>
+        requires detail::handler_of<Handler, Req, Res>
+    [[nodiscard]] result<partywall::respondent<Req, Res>, failure<endpoint_errc>>
+    respondent(std::string_view name, Handler handler,
+               respondent_options const& options = {}) const {
+        failure<endpoint_errc> why;
+        std::unique_ptr<detail::request_handler> typed(
+            new (std::nothrow) detail::typed_handler<Req, Res, Handler>(std::move(handler)));
+        if (typed == nullptr) {
+            why.code = endpoint_errc::no_memory;
+            return why;
+        }
+        auto core = detail::respondent_core::create(core_, name, detail::call_types_of<Req, Res>(),
+                                                    options, std::move(typed), why);
+        if (!core) {
+            return why;
+        }
+        return partywall::respondent<Req, Res>(std::move(core));
     }
 
     /// Everything that the registry holds now. May throw std::bad_alloc, as the next two.

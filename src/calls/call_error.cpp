@@ -34,6 +34,7 @@ std::string_view to_string(server_fault f) noexcept {
     case server_fault::threw: return "threw";
     case server_fault::unanswered: return "unanswered";
     case server_fault::too_large: return "reply too large";
+    case server_fault::declined: return "declined";
     }
     return "unknown";
 }

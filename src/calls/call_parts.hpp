@@ -24,6 +24,7 @@ inline server_fault fault_of(reply_status s) noexcept {
     case reply_status::threw: return server_fault::threw;
     case reply_status::unanswered: return server_fault::unanswered;
     case reply_status::too_large: return server_fault::too_large;
+    case reply_status::declined: return server_fault::declined;
     default: return server_fault::none;
     }
 }

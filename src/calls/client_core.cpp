@@ -66,6 +66,7 @@ call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
     case reply_status::failed:
     case reply_status::threw:
     case reply_status::unanswered:
+    case reply_status::declined:
     case reply_status::too_large: r.reason = call_errc::server_error; break;
     case reply_status::expired:
         r.reason = call_errc::deadline;
@@ -86,6 +87,7 @@ call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
         r.reason = call_errc::overloaded;
         r.executed = executed::no;
         break;
+    case reply_status::missed: break; // to a call: corrupt
     }
     record(s, r);
     return r;

@@ -96,6 +96,9 @@ domain_report read_domain(registry_view const& view) {
             }
             continue;
         }
+        if (e.kind == entry_kind::surveyor || e.kind == entry_kind::respondent) {
+            continue;
+        }
         topic_report& topic = topics[e.name];
         if (e.kind == entry_kind::topic_subscription) {
             topic.subscriptions.push_back({e, alive});

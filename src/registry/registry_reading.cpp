@@ -23,7 +23,9 @@ bool is_kind(std::uint32_t value) noexcept {
     case entry_kind::topic_publisher:
     case entry_kind::topic_subscription:
     case entry_kind::inbox:
-    case entry_kind::service: return true;
+    case entry_kind::service:
+    case entry_kind::surveyor:
+    case entry_kind::respondent: return true;
     }
     return false;
 }

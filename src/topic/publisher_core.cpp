@@ -172,19 +172,29 @@ std::unique_ptr<publisher_core>
 publisher_core::create(std::shared_ptr<participant_core> participant, std::string_view topic,
                        type_facts const& type, payload_shape const& shape,
                        publisher_options const& options, endpoint_failure& why) noexcept {
+    return made_or_why<std::unique_ptr<publisher_core>>(why, [&] {
+        std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
+        return make(std::move(participant), {doing, topic, type_of(type), shape}, options);
+    });
+}
+
+std::unique_ptr<publisher_core>
+publisher_core::create(std::shared_ptr<participant_core> participant, ring_purpose const& purpose,
+                       publisher_options const& options, endpoint_failure& why) noexcept {
     return made_or_why<std::unique_ptr<publisher_core>>(
-        why, [&] { return make(std::move(participant), topic, type_of(type), shape, options); });
+        why, [&] { return make(std::move(participant), purpose, options); });
 }
 
 result<std::unique_ptr<publisher_core>, endpoint_failure>
-publisher_core::make(std::shared_ptr<participant_core> participant, std::string_view topic,
-                     type_info const& type, payload_shape const& shape,
+publisher_core::make(std::shared_ptr<participant_core> participant, ring_purpose const& purpose,
                      publisher_options const& options) {
-    std::string const doing = "cannot publish on topic '" + std::string(topic) + "'";
-    if (auto const ok = may_make(*participant, doing, topic); !ok) {
+    std::string const doing(purpose.doing);
+    type_info const& type = purpose.type;
+    if (auto const ok = may_make(*participant, doing, purpose.name); !ok) {
         return ok.error();
     }
-    auto plan = make_plan(doing, shape, options, type, participant->publisher_may_omit_fence());
+    auto plan =
+        make_plan(doing, purpose.shape, options, type, participant->publisher_may_omit_fence());
     if (!plan) {
         return plan.error();
     }
@@ -194,11 +204,14 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
     // From here on the destructor takes back whatever was done.
     std::unique_ptr<publisher_core> core(new publisher_core);
     core->participant_ = participant;
-    auto const number = new_number(*participant, doing);
-    if (!number) {
-        return number.error();
+    core->entry_.number = purpose.number;
+    if (purpose.number == 0) {
+        auto const number = new_number(*participant, doing);
+        if (!number) {
+            return number.error();
+        }
+        core->entry_.number = *number;
     }
-    core->entry_.number = *number;
     core->wakes_seen_.resize(plan->slot_count);
     if (plan->geometry.pool) {
         core->pool = chunk_pool<>(plan->geometry.cell_count, plan->geometry.pool.chunk_count);
@@ -207,8 +220,8 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
         return ok.error();
     }
     entry_spec spec;
-    spec.kind = entry_kind::topic_publisher;
-    spec.name = topic;
+    spec.kind = purpose.kind;
+    spec.name = purpose.name;
     spec.type = type;
     spec.number = core->entry_.number;
     spec.policy = plan->constants.overflow;
@@ -222,21 +235,9 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
     }
     core->entry_ = std::move(*entry);
     core->use_segments(*plan, options);
-    if (auto ok = check_topic(*participant, &core->entry_, topic, type, false, false); !ok) {
-        return ok.error();
-    }
-    // Whoever subscribed losslessly before this entry became visible is found here; whoever comes
-    // later finds the entry (the fence in add_entry, and the subscriber's own).
-    for (entry_info const& s : participant->entries(entry_kind::topic_subscription, topic)) {
-        if ((s.flags & subscription_lossless) == 0 || participant->proven_dead(s.owner_ticket)) {
-            continue;
-        }
-        if (!reserve(core->slots(), core->slot_count_, participant->ticket(), s,
-                     options.start_position) &&
-            !joined_by_itself(*participant, core->slots(), core->slot_count_, s)) {
-            return fail(endpoint_errc::too_many_subscribers,
-                        doing + ": it has more lossless subscriptions than subscribers_max (" +
-                            std::to_string(plan->slot_count) + ")");
+    if (purpose.kind == entry_kind::topic_publisher) {
+        if (auto ok = core->meet_subscriptions(purpose, options); !ok) {
+            return ok.error();
         }
     }
     if (auto ok = participant->set_health(core->entry_, health::ready); !ok) {
@@ -244,6 +245,31 @@ publisher_core::make(std::shared_ptr<participant_core> participant, std::string_
     }
     core->open_ = true;
     return core;
+}
+
+/// The entry is visible.
+result<void, endpoint_failure>
+publisher_core::meet_subscriptions(ring_purpose const& purpose, publisher_options const& options) {
+    if (auto ok = check_topic(*participant_, &entry_, purpose.name, purpose.type, false, false);
+        !ok) {
+        return ok.error();
+    }
+    // Whoever subscribed losslessly before this entry became visible is found here; whoever comes
+    // later finds the entry (the fence in add_entry, and the subscriber's own).
+    for (entry_info const& s :
+         participant_->entries(entry_kind::topic_subscription, purpose.name)) {
+        if ((s.flags & subscription_lossless) == 0 || participant_->proven_dead(s.owner_ticket)) {
+            continue;
+        }
+        if (!reserve(slots(), slot_count_, participant_->ticket(), s, options.start_position) &&
+            !joined_by_itself(*participant_, slots(), slot_count_, s)) {
+            return fail(endpoint_errc::too_many_subscribers,
+                        std::string(purpose.doing) +
+                            ": it has more lossless subscriptions than subscribers_max (" +
+                            std::to_string(slot_count_) + ")");
+        }
+    }
+    return {};
 }
 
 result<void, endpoint_failure> publisher_core::make_segments(publisher_plan& plan,

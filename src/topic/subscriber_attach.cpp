@@ -59,7 +59,7 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
     bool changed = false;
     // acquire, before looking: whoever changes the registry after our look changes this again.
     core.epoch_seen_ = std_atomics::load(participant.epoch_word(), std::memory_order_acquire);
-    auto const publishers = participant.entries(entry_kind::topic_publisher, core.topic_);
+    auto const publishers = participant.entries(core.publishers_, core.topic_);
     prune(core.finished_, publishers);
     prune(core.refused_by_, publishers);
     core.retry_refused_ = false;
@@ -332,6 +332,12 @@ subscriber_attach::attach(subscriber_core& core, entry_info const& e, bool initi
     }
     s->ring_map = std::move(t->ring);
     s->readers_map = std::move(t->readers);
+    if (auto const ok = core.source_attached(*s, e); !ok) {
+        if (s->seat) {
+            s->seat.leave();
+        }
+        return ok.error();
+    }
     core.count_memory(s->ring_map);
     core.count_memory(s->readers_map);
     if (!reserved && core.wanted_.delivery != delivery::looking) {

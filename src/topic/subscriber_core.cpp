@@ -53,66 +53,72 @@ subscriber_core::handle subscriber_core::create(std::shared_ptr<participant_core
                                                 payload_shape const& shape,
                                                 subscriber_options const& options, bool latest,
                                                 endpoint_failure& why) noexcept {
-    return made_or_why<handle>(why, [&] {
-        return make(std::move(participant), topic, type_of(type), shape, options, latest);
+    return made_or_why<handle>(why, [&]() -> result<handle, endpoint_failure> {
+        std::string const doing = "cannot subscribe to topic '" + std::string(topic) + "'";
+        if (auto const ok = may_make(*participant, doing, topic); !ok) {
+            return ok.error();
+        }
+        handle core(new subscriber_core(std::move(participant)));
+        if (auto const ok = core->open({doing, topic, type_of(type), shape}, options, latest);
+            !ok) {
+            return ok.error();
+        }
+        return core;
     });
 }
 
-result<subscriber_core::handle, endpoint_failure>
-subscriber_core::make(std::shared_ptr<participant_core> participant, std::string_view topic,
-                      type_info const& type, payload_shape const& shape,
-                      subscriber_options const& options, bool latest) {
-    std::string const doing = "cannot subscribe to topic '" + std::string(topic) + "'";
-    if (auto const ok = may_make(*participant, doing, topic); !ok) {
-        return ok.error();
-    }
-    if (std::string const bad = check_options(options, shape, latest); !bad.empty()) {
+result<void, endpoint_failure>
+subscriber_core::open(ring_purpose const& purpose, subscriber_options const& options, bool latest) {
+    std::string const doing(purpose.doing);
+    if (std::string const bad = check_options(options, purpose.shape, latest); !bad.empty()) {
         return fail(endpoint_errc::bad_option, doing + ": " + bad);
     }
-    if (participant->domain_gone()) { // nobody will come where nobody looks
+    if (participant_->domain_gone()) { // nobody will come where nobody looks
         return fail(endpoint_errc::domain_gone,
-                    doing + ": domain '" + participant->domain() + "' was removed");
+                    doing + ": domain '" + participant_->domain() + "' was removed");
     }
     if (lingering_publishers().exchange(0, std::memory_order_relaxed) != 0) {
-        participant->recover();
+        participant_->recover();
     }
-    handle core(new subscriber_core(std::move(participant)));
     // First what closing relies on: from here on anything may fail.
-    core->use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
-               options.memory});
-    core->wanted_ = options;
-    core->topic_ = topic;
-    core->type_ = type;
-    core->shape_ = shape;
-    core->latest_ = latest;
-    core->counts_missed_ = !latest;
+    use({options.samples_held_max, options.waiting, options.spin_for, options.report_close,
+         options.memory});
+    wanted_ = options;
+    publishers_ = purpose.kind;
+    topic_ = purpose.name;
+    type_ = purpose.type;
+    shape_ = purpose.shape;
+    latest_ = latest;
+    counts_missed_ = !latest;
     if (latest) {
-        core->wanted_.history = 1;
+        wanted_.history = 1;
     }
     bool const lossless = options.delivery == delivery::lossless;
     if (lossless) {
         entry_spec spec;
         spec.kind = entry_kind::topic_subscription;
-        spec.name = topic;
-        spec.type = type;
+        spec.name = purpose.name;
+        spec.type = purpose.type;
         spec.flags = subscription_lossless;
         spec.initial = health::ready;
-        auto entry = core->participant_->add_entry(spec);
+        auto entry = participant_->add_entry(spec);
         if (!entry) {
             return from_registry(entry.error(), doing);
         }
-        core->entry_ = std::move(*entry);
-        core->has_entry_ = true;
+        entry_ = std::move(*entry);
+        has_entry_ = true;
     }
-    if (auto ok = check_topic(*core->participant_, lossless ? &core->entry_ : nullptr, topic, type,
-                              options.any_type, lossless);
-        !ok) {
+    if (publishers_ == entry_kind::topic_publisher) {
+        if (auto ok = check_topic(*participant_, lossless ? &entry_ : nullptr, topic_, type_,
+                                  options.any_type, lossless);
+            !ok) {
+            return ok.error();
+        }
+    }
+    if (auto ok = subscriber_attach::refresh(*this, true); !ok) {
         return ok.error();
     }
-    if (auto ok = subscriber_attach::refresh(*core, true); !ok) {
-        return ok.error();
-    }
-    return core;
+    return {};
 }
 
 /// Leaves whatever no held sample needs, and the registry: a sample that outlives its subscriber

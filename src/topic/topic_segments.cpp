@@ -265,7 +265,7 @@ bool entry_may_go(participant_core& participant, entry_info const& e) {
 }
 
 bool clean_inside(participant_core& participant, entry_info const& e) {
-    if (e.kind != entry_kind::topic_publisher) {
+    if (e.kind != entry_kind::topic_publisher && e.kind != entry_kind::surveyor) {
         return true;
     }
     std::uint32_t slot_count = 0;

@@ -29,7 +29,7 @@ CHAIN = ["os", "segment", "wait", "ring", "inbox"]
 BESIDE = {"registry": ["os", "segment", "wait"], "breaker": ["os", "segment", "wait", "registry"]}
 SHARED = "endpoint"  # what all of the top row are made of
 TOP = ["topic", "oneway", "calls", "survey"]
-ON_TOP = {"calls": ["oneway"]}  # and what of the top row stands on another of it
+ON_TOP = {"calls": ["oneway"], "survey": ["topic", "oneway", "calls"]}  # and what of the top row stands on another of it
 
 # Headers of the hot path may not pull these in. Control-plane headers that share a folder with it:
 HOT_ROOMS = ["os", "segment", "wait", "ring"]
@@ -141,7 +141,7 @@ def room_of(name):
 
 def layers(root):
     """Includes point one way: os, segment, wait, ring, inbox, endpoint, then topic, oneway,
-    survey, and calls on oneway; registry and breaker stand beside and are used only from there."""
+    survey on those, and calls on oneway; registry and breaker stand beside and are used only from there."""
     below = {room: {room} for room in GROUND}
     below.update({room: set(CHAIN[: index + 1]) for index, room in enumerate(CHAIN)})
     below.update({room: set(grounds) | {room} for room, grounds in BESIDE.items()})

@@ -3,6 +3,7 @@
 
 #include <partywall/calls/call_options.hpp>
 #include <partywall/os/clock.hpp>
+#include <partywall/os/robust_word.hpp>
 #include <partywall/segment/atomics.hpp>
 
 #include <algorithm>
@@ -13,13 +14,14 @@ namespace partywall::inline v0 {
 
 namespace detail {
 class server_core;
-}
+class respondent_core;
+} // namespace detail
 
 /// What a handler knows of the call that it answers, and hands on to the calls that it makes: they
 /// inherit what is left of the deadline, and the header.
 ///
 /// Callers   the handler, while it runs; deadline(), left() and header() of a copy at any time.
-/// Cost      cancelled(): a load. left(): a look at the clock.
+/// Cost      cancelled(): a load or two. left(), expired(): a look at the clock.
 class call_context {
   public:
     call_context() noexcept = default;
@@ -30,6 +32,8 @@ class call_context {
           reply_header_(other.reply_header_) {}
     call_context& operator=(call_context const& other) noexcept {
         cancel_ = nullptr;
+        closed_ = nullptr;
+        life_ = nullptr;
         deadline_ns_ = other.deadline_ns_;
         client_ = other.client_;
         wants_reply_ = other.wants_reply_;
@@ -50,10 +54,16 @@ class call_context {
         return deadline() - std::chrono::steady_clock::time_point(std::chrono::nanoseconds(
                                 static_cast<std::int64_t>(os::monotonic_ns())));
     }
-    /// Whether the caller has given up: nobody will see the answer.
+    /// Whether the deadline has passed: nobody will see the answer.
+    bool expired() const noexcept { return left().count() <= 0; }
+    /// Whether the caller has given up: nobody will see the answer. In a survey: whether the surveyor
+    /// has closed or died.
     bool cancelled() const noexcept {
-        // relaxed: a hint.
-        return cancel_ != nullptr && std_atomics::load(*cancel_, std::memory_order_relaxed) != 0;
+        // relaxed, all: hints.
+        constexpr auto relaxed = std::memory_order_relaxed;
+        return (cancel_ != nullptr && std_atomics::load(*cancel_, relaxed) != 0) ||
+               (closed_ != nullptr && std_atomics::load(*closed_, relaxed) != 0) ||
+               (life_ != nullptr && os::robust_died_now(life_));
     }
     /// What came beside the request.
     call_header const& header() const noexcept { return header_; }
@@ -70,7 +80,10 @@ class call_context {
 
   private:
     friend class detail::server_core;
+    friend class detail::respondent_core;
     std::uint32_t const* cancel_ = nullptr;
+    std::uint32_t const* closed_ = nullptr; ///< of a surveyor
+    void const* life_ = nullptr;            ///< its life word
     std::uint64_t deadline_ns_ = 0;
     std::uint64_t client_ = 0;
     bool wants_reply_ = false;

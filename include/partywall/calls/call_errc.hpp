@@ -39,6 +39,7 @@ enum class server_fault : std::uint8_t {
     threw,      ///< the handler threw; text() is the exception's
     unanswered, ///< a deferred reply was let go without an answer
     too_large,  ///< the reply was longer than the client's reply_bytes_max
+    declined,   ///< the handler had nothing to say to this: what surveys have it for
 };
 
 /// A text for people; a zero follows it.

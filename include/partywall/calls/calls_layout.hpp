@@ -54,6 +54,8 @@ enum class reply_status : std::uint16_t {
     cancelled,  ///< not executed: the client had given up
     draining,   ///< not executed: the server takes nothing new
     overloaded, ///< not executed: as many calls under way as the server may have
+    declined,   ///< the handler had nothing to say
+    missed,     ///< surveys: no answer, but questions that were lost before they could be taken
 };
 
 struct reply_header {

@@ -85,6 +85,8 @@ class deferred {
     bool fail(std::int32_t code, std::string_view text = {}) noexcept {
         return core_.fail(detail::reply_status::failed, code, text);
     }
+    /// There is nothing to say: see response::decline().
+    bool decline() noexcept { return core_.fail(detail::reply_status::declined, 0, {}); }
     /// False: nobody waits for an answer (post()), it was given, or the client is gone.
     bool wanted() const noexcept { return core_.wanted(); }
     /// The deadline and what came beside the request, for the calls that it takes.

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -64,11 +65,23 @@ struct is_failing_result : std::false_type {};
 template <class T>
 struct is_failing_result<result<T, call_failure>> : std::true_type {};
 
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+
+/// By what was returned: a value; nothing, in an optional; or a failure.
 template <class Res, class Answer>
 void answer_with(exchange& x, Answer const& answer) noexcept {
-    if constexpr (is_failing_result<Answer>::value) {
+    if constexpr (is_optional<Answer>::value) {
         if (answer) {
             write_answer<Res>(x, *answer);
+        } else {
+            x.fail(reply_status::declined, 0, {});
+        }
+    } else if constexpr (is_failing_result<Answer>::value) {
+        if (answer) {
+            answer_with<Res>(x, *answer);
         } else {
             x.fail(reply_status::failed, answer.error().code, answer.error().text());
         }

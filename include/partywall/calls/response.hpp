@@ -69,6 +69,9 @@ class response {
     void fail(std::int32_t code, std::string_view text = {}) noexcept {
         x_.fail(detail::reply_status::failed, code, text);
     }
+    /// Nothing of it is sent: there is nothing to say. A surveyor is told so; to a caller it is
+    /// server_error, server_fault::declined.
+    void decline() noexcept { x_.fail(detail::reply_status::declined, 0, {}); }
 
   private:
     detail::exchange& x_;

@@ -17,6 +17,8 @@ enum class entry_kind : std::uint32_t {
     topic_subscription = 2,
     inbox = 3,
     service = 4,
+    surveyor = 5,
+    respondent = 6,
 };
 
 /// What the messages of an endpoint are. Two endpoints fit when their fingerprints are equal;

@@ -7,6 +7,7 @@
 #include <partywall/endpoint/payload.hpp>
 #include <partywall/endpoint/writing_end.hpp>
 #include <partywall/export.hpp>
+#include <partywall/topic/ring_purpose.hpp>
 #include <partywall/topic/topic_options.hpp>
 #include <partywall/wait/wake_word.hpp>
 
@@ -28,6 +29,12 @@ class PARTYWALL_API publisher_core final : public writing_end {
                                                   payload_shape const& shape,
                                                   publisher_options const& options,
                                                   failure<endpoint_errc>& why) noexcept;
+    /// The same for a ring that is not a topic's: its readers are lossy, and who else may have such a
+    /// ring under that name is up to the caller.
+    static std::unique_ptr<publisher_core> create(std::shared_ptr<participant_core> participant,
+                                                  ring_purpose const& purpose,
+                                                  publisher_options const& options,
+                                                  failure<endpoint_errc>& why) noexcept;
     ~publisher_core() override;
 
     void close() noexcept;
@@ -43,8 +50,10 @@ class PARTYWALL_API publisher_core final : public writing_end {
   private:
     publisher_core() = default;
     static result<std::unique_ptr<publisher_core>, failure<endpoint_errc>>
-    make(std::shared_ptr<participant_core> participant, std::string_view topic,
-         type_info const& type, payload_shape const& shape, publisher_options const& options);
+    make(std::shared_ptr<participant_core> participant, ring_purpose const& purpose,
+         publisher_options const& options);
+    result<void, failure<endpoint_errc>> meet_subscriptions(ring_purpose const& purpose,
+                                                            publisher_options const& options);
     result<void, failure<endpoint_errc>>
     make_segments(publisher_plan& plan, memory_options const& memory, std::string_view doing);
     void use_segments(publisher_plan const& plan, publisher_options const& options) noexcept;

@@ -7,6 +7,7 @@
 #include <partywall/endpoint/reading_end.hpp>
 #include <partywall/export.hpp>
 #include <partywall/os/robust_word.hpp>
+#include <partywall/topic/ring_purpose.hpp>
 #include <partywall/topic/topic_options.hpp>
 
 #include <cstdint>
@@ -17,7 +18,7 @@
 
 namespace partywall::inline v0::detail {
 
-class PARTYWALL_API subscriber_core final : public reading_end {
+class PARTYWALL_API subscriber_core : public reading_end {
   public:
     using handle = std::unique_ptr<subscriber_core, closer>;
 
@@ -136,33 +137,40 @@ class PARTYWALL_API subscriber_core final : public reading_end {
         return true;
     }
 
+  protected:
     explicit subscriber_core(std::shared_ptr<participant_core> participant);
     ~subscriber_core() override;
-    static result<handle, failure<endpoint_errc>>
-    make(std::shared_ptr<participant_core> participant, std::string_view topic,
-         type_info const& type, payload_shape const& shape, subscriber_options const& options,
-         bool latest);
+    /// What was done before a failure is taken back by close().
+    result<void, failure<endpoint_errc>> open(ring_purpose const& purpose,
+                                              subscriber_options const& options, bool latest);
+    /// `s`, the ring of entry `e`, is read from now on, unless this fails.
+    virtual result<void, failure<endpoint_errc>> source_attached(source& s, entry_info const& e) {
+        (void)s;
+        (void)e;
+        return {};
+    }
+    void source_ended(source& s) noexcept override;
+    void let_go() noexcept override;
 
+  private:
     bool go_to_newest(source& s) noexcept;
     void remember(taken const& t) noexcept;
     void forget() noexcept;
     static void share_pin(hold_slot const& with, hold_slot& h) noexcept;
 
-    bool has_news() const noexcept override {
+    bool has_news() const noexcept final {
         // acquire: pairs with the release in bump_epoch().
         return std_atomics::load(*epoch_, std::memory_order_acquire) != epoch_seen_;
     }
-    bool refresh() noexcept override;
-    void notice_ends(std::uint32_t polls) noexcept override;
-    void source_ended(source& s) noexcept override;
-    void give_back(source& s) noexcept override;
-    void let_go() noexcept override;
-    void gave_back() noexcept override;
-    bool report(taken& event) noexcept override;
-    void catch_up() noexcept override;
-    void add_words(arming& a) noexcept override;
-    bool follows_registry() const noexcept override { return true; }
-    void after_sleep() noexcept override;
+    bool refresh() noexcept final;
+    void notice_ends(std::uint32_t polls) noexcept final;
+    void give_back(source& s) noexcept final;
+    void gave_back() noexcept final;
+    bool report(taken& event) noexcept final;
+    void catch_up() noexcept final;
+    void add_words(arming& a) noexcept final;
+    bool follows_registry() const noexcept final { return true; }
+    void after_sleep() noexcept final;
 
     bool somebody_left() const noexcept;
     void retry_refused() noexcept;
@@ -172,6 +180,7 @@ class PARTYWALL_API subscriber_core final : public reading_end {
     std::uint32_t epoch_seen_ = 0;
     std::uint32_t calm_looks_ = looks_while_calm;
     std::uint32_t polls_until_proof_;
+    entry_kind publishers_ = entry_kind::topic_publisher; ///< what is subscribed to
     std::string topic_;
     type_info type_;
     payload_shape shape_;
