@@ -5,6 +5,7 @@
 #include "../oneway/inbox_segment.hpp"
 #include "call_parts.hpp"
 #include "reply_port.hpp"
+#include "serving.hpp"
 #include "worker_pool.hpp"
 
 #include <partywall/os/clock.hpp>
@@ -156,62 +157,21 @@ void server_core::let_go() noexcept {
 // ---- requests -------------------------------------------------------------------------------------
 
 std::size_t server_core::poll(std::size_t most) noexcept {
-    std::size_t count = 0;
     if (serving_) {
-        return count; // a handler that polls its own server: one request at a time
+        return 0; // a handler that polls its own server: one request at a time
     }
-    while (count < most) {
-        taken const t = try_for_descriptor([this] { return take(); });
-        switch (t.error) {
-        case receive_errc::none:
-            count += 1;
-            if (!serve(t, os::monotonic_ns())) {
-                return count;
-            }
-            break;
-        case receive_errc::peer_died:
-        case receive_errc::publisher_closed:
-        case receive_errc::corrupt: break; // a client has gone: source_ended() dealt with it
-        default: return count;
-        }
-    }
-    return count;
+    return serving::poll(
+        *this, most, [this] { return take(); },
+        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
 }
 
 wait_errc server_core::run_until(std::uint64_t until_ns) noexcept {
     if (serving_) {
         return wait_errc::closed; // a handler that runs its own server
     }
-    for (;;) {
-        if (mark_.is_child()) {
-            return wait_errc::forked;
-        }
-        if (interrupted()) {
-            return wait_errc::interrupted;
-        }
-        taken t = take();
-        std::uint64_t now = 0;
-        if (t.error == receive_errc::empty) {
-            now = os::monotonic_ns();
-            t = wait_on([this] { return take(); }, now, until_ns);
-            // How late it is by the look that found the request is late enough: so no clock is
-            // read between a request that was waited for and its answer.
-            now = looked_at_ns_;
-        }
-        switch (t.error) {
-        case receive_errc::none:
-            if (!serve(t, now != 0 ? now : os::monotonic_ns())) {
-                return wait_errc::closed;
-            }
-            break;
-        case receive_errc::timed_out: return wait_errc::timed_out;
-        case receive_errc::interrupted: return wait_errc::interrupted;
-        case receive_errc::forked: return wait_errc::forked;
-        case receive_errc::too_many_samples:
-        case receive_errc::no_memory: return wait_errc::closed; // cannot be: see deal_with()
-        default: break;                                         // a client has gone
-        }
-    }
+    return serving::run_until(
+        *this, until_ns, [this] { return take(); },
+        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
 }
 
 bool server_core::serve(taken const& t, std::uint64_t now_ns) noexcept {
@@ -295,23 +255,14 @@ void server_core::execute(exchange& x, std::shared_ptr<reply_port> const& port) 
         handler_->handle(x);
         return;
     }
-    reply_port& out = *port;
-    x.answer = out.begin();
-    if (x.answer == nullptr) [[unlikely]] {
-        add_to_own(counters_->lost, 1); // nobody there to hear it: not executed
+    if (!serving::answer(*handler_, x, *port)) [[unlikely]] {
+        add_to_own(counters_->lost, 1);
         return;
     }
-    x.room = out.room();
     executed_ += 1;
-    handler_->handle(x);
-    if (x.answer_bytes > x.room) [[unlikely]] {
-        x.fail(reply_status::too_large, 0, {});
-    }
     if (x.status != reply_status::value) [[unlikely]] {
         add_to_own(counters_->failed, 1);
     }
-    out.commit({x.id, x.status, x.code, {x.text.data(), x.text_bytes}, x.context->reply_header_},
-               x.answer_bytes);
 }
 
 void server_core::execute_unanswered(exchange& x) noexcept {
@@ -341,23 +292,9 @@ result<void, failure<registry_errc>> server_core::say_health(health value) noexc
 
 bool server_core::drain(std::uint64_t until_ns) noexcept {
     (void)say_health(health::draining);
-    for (;;) {
-        (void)poll(~std::size_t{0});
-        // acquire: pairs with the release when an answer was given.
-        if (load_->deferred.load(std::memory_order_acquire) == 0) {
-            return true;
-        }
-        std::uint64_t const now = os::monotonic_ns();
-        if (now >= until_ns) {
-            return false;
-        }
-        // Ends with a request, a deferred answer (it kicks), or its slice.
-        std::uint64_t const slice_end = std::min(until_ns, now + slice::polling_ns);
-        taken const t = wait_on([this] { return take(); }, now, slice_end);
-        if (t.error == receive_errc::none && !serve(t, os::monotonic_ns())) {
-            return true;
-        }
-    }
+    return serving::drain(
+        *this, until_ns, *load_, [this] { return take(); },
+        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
 }
 
 std::uint64_t server_core::expired() const noexcept { return own(counters_->expired); }

@@ -23,7 +23,7 @@ bool contains(std::vector<std::uint64_t> const& all, std::uint64_t one) {
 bool may_pass(endpoint_errc code) noexcept {
     return code == endpoint_errc::no_memory || code == endpoint_errc::system ||
            code == endpoint_errc::too_many_publishers ||
-           code == endpoint_errc::too_many_subscribers;
+           code == endpoint_errc::too_many_subscribers || code == endpoint_errc::no_lane;
 }
 
 } // namespace

@@ -82,7 +82,7 @@ class call_context {
     friend class detail::server_core;
     friend class detail::respondent_core;
     std::uint32_t const* cancel_ = nullptr;
-    std::uint32_t const* closed_ = nullptr; ///< of a surveyor
+    std::uint64_t const* closed_ = nullptr; ///< of a surveyor
     void const* life_ = nullptr;            ///< its life word
     std::uint64_t deadline_ns_ = 0;
     std::uint64_t client_ = 0;

@@ -121,6 +121,8 @@ struct reading_options {
     memory_options memory = {};
 };
 
+struct serving;
+
 class PARTYWALL_API reading_end : public waitable {
   public:
     /// A handle's destructor closes; the last sample destroys.
@@ -236,6 +238,7 @@ class PARTYWALL_API reading_end : public waitable {
     std::uint64_t missed() const noexcept;
 
   protected:
+    friend struct serving; ///< the loops of those who answer what they read: src/calls
     /// How often one call looks again because something has changed: others could go on changing
     /// things for ever.
     static constexpr std::uint32_t rounds_max = 64;

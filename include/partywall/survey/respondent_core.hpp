@@ -75,6 +75,7 @@ class PARTYWALL_API respondent_core final : public subscriber_core {
     /// False: the handler closed its respondent, which is gone.
     bool serve(taken const& t, std::uint64_t now_ns) noexcept;
     void deal_with(taken const& t, std::uint64_t now_ns) noexcept;
+    static void tell_missed(reply_port& port, taken const& t) noexcept;
     void execute(exchange& x, std::shared_ptr<reply_port> const& port) noexcept;
     std::shared_ptr<reply_port> const* port_of(source const& s) const noexcept;
 

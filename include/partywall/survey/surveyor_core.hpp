@@ -54,6 +54,7 @@ struct survey_draft {
     std::byte* frame = nullptr; ///< nullptr: nobody is there to read it, or it is too late
     std::uint64_t room = 0;     ///< bytes for the message
     std::uint64_t deadline_ns = 0;
+    bool late = false;
 };
 
 /// Memory that grows in blocks, which stay where they are, and is given back as a whole.
@@ -130,12 +131,13 @@ class PARTYWALL_API surveyor_core final : public receiver_core {
         std::uint64_t ticket = 0;
         source* from = nullptr; ///< its lane, while that is read
         participant_core::life_view life;
-        std::uint32_t uses = 0;       ///< rosters, and surveys that it joined late
-        bool over = false;            ///< it died or left: nothing comes any more
-        bool proof = false;           ///< its death was proven, where it could not be noticed
-        bool listed = false;          ///< in the registry when that was read last
-        std::uint64_t gap_before = 0; ///< surveys that are older may have lost its answer
-        std::uint64_t seen = 0;       ///< by the look that has this number
+        std::uint32_t uses = 0;      ///< rosters, and surveys that it joined late
+        bool over = false;           ///< it died or left: nothing comes any more
+        bool proof = false;          ///< its death was proven, where it could not be noticed
+        bool present = false;        ///< in the registry when that was read last
+        bool listed = false;         ///< and in service
+        std::uint64_t gap_up_to = 0; ///< surveys up to this number may have lost its answer
+        std::uint64_t seen = 0;      ///< by the look that has this number
     };
     struct roster {
         std::vector<std::uint32_t> members;
@@ -177,8 +179,10 @@ class PARTYWALL_API surveyor_core final : public receiver_core {
     explicit surveyor_core(std::shared_ptr<participant_core> participant);
     ~surveyor_core() override;
 
+    void make_places(surveyor_options const& options);
+
     // Peers and rosters.
-    bool read_registry() noexcept;
+    bool follow_registry() noexcept;
     void list_peer(entry_info const& e);
     std::uint32_t find_peer(std::uint64_t incarnation) const noexcept;
     std::uint32_t make_peer(std::uint64_t incarnation, std::uint64_t ticket);
@@ -186,19 +190,25 @@ class PARTYWALL_API surveyor_core final : public receiver_core {
     void leave_roster(std::uint32_t index) noexcept;
     void leave_peer(std::uint32_t index) noexcept;
     void peer_ended(std::uint32_t index, respondent_status how) noexcept;
-    bool is_pending(survey_slot const& s, std::uint32_t peer) const noexcept;
+    bool is_pending(survey_slot const& s, std::uint32_t at) const noexcept;
+    bool is_stale() const noexcept;
     template <class F>
     void for_pending_peers(F f) noexcept;
 
     // Answers and ends.
     void accept(taken const& t) noexcept;
+    survey_slot* addressee(std::uint64_t id) noexcept;
     void accept_answer(survey_slot& s, std::uint32_t from, taken const& t) noexcept;
     void lost_questions(std::uint32_t from, std::uint64_t first, std::uint64_t behind) noexcept;
-    bool keep(survey_slot& s, std::uint32_t from, taken const& t, bool late) noexcept;
-    void settle_peer(survey_slot& s, std::uint32_t peer, mark const& how) noexcept;
+    bool keep(survey_slot& s, std::uint32_t from, taken const& t) noexcept;
+    void store_cancel(survey_slot& s) noexcept;
+    void settle_peer(survey_slot& s, std::uint32_t of, mark const& how) noexcept;
     void end(survey_slot& s, survey_ending why) noexcept;
     void end_if_due(survey_slot& s) noexcept;
-    void note_ends(bool thoroughly) noexcept;
+    bool note_ends() noexcept;
+    bool end_those_unheard() noexcept;
+    bool has_ended(peer const& p) const noexcept;
+    bool is_due() noexcept;
     void take_all() noexcept;
     void expire(std::uint64_t now_ns) noexcept;
     std::uint64_t next_due() const noexcept;
@@ -230,6 +240,7 @@ class PARTYWALL_API surveyor_core final : public receiver_core {
     std::uint32_t epoch_seen_ = 0;
     bool registry_read_ = false; ///< as it was at epoch_seen_
     std::uint32_t looks_ = 0;
+    bool thorough_ = false; ///< the next look for ends is a whole one
     std::uint64_t look_number_ = 0;
     std::uint64_t numbers_ = 0; ///< of surveys
     std::uint64_t asked_ = 0;

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+// How whoever answers goes through what is there: servers and respondents.
+#pragma once
+
+#include "reply_port.hpp"
+
+#include <partywall/calls/server_core.hpp>
+#include <partywall/endpoint/wait_errc.hpp>
+#include <partywall/os/clock.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace partywall::inline v0::detail {
+
+/// take() gives the next message, or why there is none; serve(message, time) deals with it, and says
+/// false if that has destroyed `end`.
+struct serving {
+    template <class End, class Take, class Serve>
+    static std::size_t poll(End& end, std::size_t most, Take take, Serve serve) noexcept {
+        std::size_t count = 0;
+        while (count < most) {
+            taken const t = end.try_for_descriptor(take);
+            switch (t.error) {
+            case receive_errc::none:
+                count += 1;
+                if (!serve(t, os::monotonic_ns())) {
+                    return count;
+                }
+                break;
+            case receive_errc::peer_died:
+            case receive_errc::publisher_closed:
+            case receive_errc::refused:
+            case receive_errc::corrupt: break; // one has gone: source_ended() dealt with it
+            default: return count;
+            }
+        }
+        return count;
+    }
+
+    template <class End, class Take, class Serve>
+    static wait_errc run_until(End& end, std::uint64_t until_ns, Take take, Serve serve) noexcept {
+        for (;;) {
+            if (end.mark_.is_child()) {
+                return wait_errc::forked;
+            }
+            if (end.interrupted()) {
+                return wait_errc::interrupted;
+            }
+            taken t = take();
+            std::uint64_t now = 0;
+            if (t.error == receive_errc::empty) {
+                now = os::monotonic_ns();
+                t = end.wait_on(take, now, until_ns);
+                // How late it is by the look that found the request is late enough: so no clock is
+                // read between a request that was waited for and its answer.
+                now = end.looked_at_ns_;
+            }
+            switch (t.error) {
+            case receive_errc::none:
+                if (!serve(t, now != 0 ? now : os::monotonic_ns())) {
+                    return wait_errc::closed;
+                }
+                break;
+            case receive_errc::timed_out: return wait_errc::timed_out;
+            case receive_errc::interrupted: return wait_errc::interrupted;
+            case receive_errc::forked: return wait_errc::forked;
+            case receive_errc::too_many_samples:
+            case receive_errc::no_memory: return wait_errc::closed; // cannot be: nothing is held
+            default: break;                                         // one has gone
+            }
+        }
+    }
+
+    /// Until no answer is owed any more, or the time: what is there is dealt with.
+    template <class End, class Take, class Serve>
+    static bool drain(End& end, std::uint64_t until_ns, server_load const& load, Take take,
+                      Serve serve) noexcept {
+        for (;;) {
+            (void)poll(end, ~std::size_t{0}, take, serve);
+            // acquire: pairs with the release when an answer was given.
+            if (load.deferred.load(std::memory_order_acquire) == 0) {
+                return true;
+            }
+            std::uint64_t const now = os::monotonic_ns();
+            if (now >= until_ns) {
+                return false;
+            }
+            // Ends with a request, a deferred answer (it kicks), or its slice.
+            std::uint64_t const slice_end = std::min(until_ns, now + slice::polling_ns);
+            taken const t = end.wait_on(take, now, slice_end);
+            if (t.error == receive_errc::none && !serve(t, os::monotonic_ns())) {
+                return true;
+            }
+        }
+    }
+
+    /// Runs the handler where its answer goes, and sends what it leaves. False: nobody is there to
+    /// hear it, and it was not run.
+    static bool answer(request_handler& handler, exchange& x, reply_port& out) noexcept {
+        x.answer = out.begin();
+        if (x.answer == nullptr) [[unlikely]] {
+            return false;
+        }
+        x.room = out.room();
+        handler.handle(x);
+        if (x.answer_bytes > x.room) [[unlikely]] {
+            x.fail(reply_status::too_large, 0, {});
+        }
+        out.commit(
+            {x.id, x.status, x.code, {x.text.data(), x.text_bytes}, x.context->reply_header()},
+            x.answer_bytes);
+        return true;
+    }
+};
+
+} // namespace partywall::inline v0::detail
