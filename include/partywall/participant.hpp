@@ -172,9 +172,9 @@ class participant {
     }
 
     /// A respondent of a name, with what answers its questions. See respondent<Req, Res>.
-    /// Errors: bad_name, bad_option, type_mismatch, too_many_subscribers, too_many_publishers,
-    /// no_lane, too_many_entries, no_memory, permission, incompatible, corrupt, domain_gone, forked,
-    /// system.
+    /// A surveyor that has no room for it now is tried again (respondent::refusal()).
+    /// Errors: bad_name, bad_option, type_mismatch, too_many_entries, no_memory, permission,
+    /// incompatible, corrupt, domain_gone, forked, system.
     template <class Req, class Res, class Handler>
         requires detail::handler_of<Handler, Req, Res>
     [[nodiscard]] result<partywall::respondent<Req, Res>, failure<endpoint_errc>>

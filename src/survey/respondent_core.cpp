@@ -61,6 +61,7 @@ respondent_core::handle respondent_core::create(std::shared_ptr<participant_core
         me.handler_ = std::move(handler);
         // Who it is has to be known before the first lane is opened, and the lanes be open before
         // anybody expects it (I1).
+        me.patient_ = true; // one surveyor that has no room keeps nobody from answering the others
         me.mine_.number = *number;
         me.mine_.incarnation = incarnation_of(me.participant_->ticket(), *number);
         ring_purpose purpose;

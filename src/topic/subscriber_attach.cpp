@@ -93,7 +93,8 @@ result<bool, endpoint_failure> subscriber_attach::refresh(subscriber_core& core,
                 continue;
             }
             core.retry_refused_ = core.retry_refused_ || may_pass(s.error().code);
-            if (initial && s.error().code != endpoint_errc::domain_gone) {
+            bool const later = core.patient_ && may_pass(s.error().code);
+            if (initial && !later && s.error().code != endpoint_errc::domain_gone) {
                 return s.error();
             }
             if (s.error().code != endpoint_errc::domain_gone &&

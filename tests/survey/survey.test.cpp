@@ -516,6 +516,27 @@ TEST_F(Survey, TextsOfAnyLengthGoBothWays) {
     EXPECT_EQ(s.held_surveys(), 1u);
 }
 
+TEST_F(Survey, WhoFindsNoRoomAtASurveyorAnswersTheOthersAndIsHeardWhenThereIsRoom) {
+    surveyor_options options = asking();
+    options.respondents_max = 1;
+    auto narrow = surveyor_of(options);
+    std::optional<answers> first(willing());
+    auto wide = surveyor_of();
+    answers second = willing();
+    EXPECT_FALSE(second.refusal().empty());
+    auto one = wide.ask(ask::of(1), enough(1)).value();
+    EXPECT_EQ(second.poll(), 1u);
+    EXPECT_NE(one.next(), nullptr);
+    first.reset();
+    while (second.surveyor_count() != 2) {
+        narrow.poll(); // lets go of the lane
+        second.run_for(1ms);
+    }
+    auto two = narrow.ask(ask::of(2)).value();
+    EXPECT_EQ(second.poll(), 1u);
+    EXPECT_EQ(two.result().answered, 1u);
+}
+
 TEST_F(Survey, LargeQuestionsAndAnswersLieInChunks) {
     auto s = me.surveyor<page, page>("p").value();
     auto r = me.respondent<page, page>("p", [](page const& p, response<page>& out, call_context&) {

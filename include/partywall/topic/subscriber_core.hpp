@@ -151,6 +151,8 @@ class PARTYWALL_API subscriber_core : public reading_end {
     }
     void source_ended(source& s) noexcept override;
     void let_go() noexcept override;
+    /// A publisher that has no room for us now is tried again, also when it is there at open().
+    bool patient_ = false;
 
   private:
     bool go_to_newest(source& s) noexcept;
