@@ -21,6 +21,7 @@ std::string_view to_string(call_errc e) noexcept {
     case call_errc::interrupted: return "interrupted";
     case call_errc::corrupt: return "corrupt reply";
     case call_errc::no_memory: return "no memory";
+    case call_errc::end_of_stream: return "end of stream";
     case call_errc::closed: return "closed";
     case call_errc::forked: return "forked child";
     }

@@ -59,6 +59,18 @@ call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
     r.core = this;
     r.hold = t.hold;
     switch (r.status) {
+    case reply_status::item:
+        if (s.stream == nullptr) {
+            break; // one of several replies, to a call
+        }
+        r.reason = call_ok;
+        r.bytes = reply_body_bytes_ != 0 ? reply_body_bytes_ : room;
+        return r; // which does not say how the call went
+    case reply_status::end:
+        if (s.stream != nullptr) {
+            r.reason = call_errc::end_of_stream;
+        }
+        break;
     case reply_status::value:
         r.reason = call_ok;
         r.bytes = reply_body_bytes_ != 0 ? reply_body_bytes_ : room;
@@ -119,7 +131,7 @@ void client_core::reply_came(call_slot& s) noexcept {
     s.open = false;
     open_calls_ -= 1;
     if (link* const l = find_link(s.server)) {
-        l->open -= 1;
+        l->open -= s.credit();
     }
 }
 
@@ -127,6 +139,7 @@ void client_core::free_if_over(call_slot& s) noexcept {
     if (!s.open && !s.owned) { // I1
         s.generation += 1;
         s.done = false;
+        s.stream.reset();
         free_slots_.push_back(index_of(s)); // there is room: reserved
     }
 }
@@ -136,6 +149,9 @@ void client_core::finish(call_slot& s, call_result&& how) noexcept {
     s.kept = std::move(how);
     s.done = true;
     completed_ += 1;
+    if (s.stream != nullptr && s.open) { // the server does not know
+        owe_stop(s);
+    }
     if (s.then != nullptr) {
         due_.push_back(index_of(s)); // there is room: reserved
     }
@@ -143,19 +159,22 @@ void client_core::finish(call_slot& s, call_result&& how) noexcept {
 
 /// Out of the lane, which is for others: whoever wants it comes later.
 void client_core::keep(call_slot& s, taken const& t) noexcept {
-    call_result r = result_of(s, t);
+    finish(s, copy_of(result_of(s, t)));
+}
+
+/// Gives the reply itself back.
+call_result client_core::copy_of(call_result&& r) noexcept {
     r.memory.reset(new (std::nothrow) std::byte[r.bytes + spacing_bytes]);
     if (r.memory == nullptr) {
-        r = call_result(call_errc::no_memory, executed::maybe);
-    } else {
-        std::byte* const body = message_memory::aligned(r.memory.get());
-        if (r.bytes != 0) {
-            std::memcpy(body, r.body, r.bytes);
-        }
-        r.body = body;
-        r.drop();
+        return {call_errc::no_memory, executed::maybe};
     }
-    finish(s, std::move(r));
+    std::byte* const body = message_memory::aligned(r.memory.get());
+    if (r.bytes != 0) {
+        std::memcpy(body, r.body, r.bytes);
+    }
+    r.body = body;
+    r.drop();
+    return std::move(r);
 }
 
 /// A reply that nobody waits for this moment.
@@ -164,6 +183,10 @@ void client_core::accept(taken const& t) noexcept {
     if (s == nullptr) {
         late_ += 1;
         release(t.hold);
+        return;
+    }
+    if (s->stream != nullptr) [[unlikely]] {
+        accept_of_stream(*s, t);
         return;
     }
     reply_came(*s);
@@ -273,6 +296,13 @@ call_errc client_core::begin(call_draft& draft, call_options const& options,
         (links_.empty() || now - looked_for_servers_ns_ > look_interval_ns)) [[unlikely]] {
         look_for_servers(now);
     }
+    if (stops_owed_) [[unlikely]] {
+        tell_stops();
+    }
+    if (draft.window != 0 && !make_stream(draft.window)) [[unlikely]] {
+        return call_errc::no_memory;
+    }
+    std::uint32_t const need = draft.window + 1; // one is its last
     bool const wait_for_room =
         options.wait_for_room || options_.when_full == partywall::when_full::wait;
     for (;;) {
@@ -288,8 +318,9 @@ call_errc client_core::begin(call_draft& draft, call_options const& options,
         if (!pass(draft, l, now)) [[unlikely]] {
             return call_errc::circuit_open;
         }
-        if (draft.wants_reply && (free_slots_.empty() || !has_credit(*l))) [[unlikely]] {
-            if (call_errc const e = make_slot(l, wait_for_room, draft.deadline_ns); e != call_ok) {
+        if (draft.wants_reply && (free_slots_.empty() || !has_credit(*l, need))) [[unlikely]] {
+            if (call_errc const e = make_slot(l, need, wait_for_room, draft.deadline_ns);
+                e != call_ok) {
                 withdraw(draft);
                 return e;
             }
@@ -330,11 +361,12 @@ bool client_core::pass(call_draft& draft, link*& l, std::uint64_t now_ns) noexce
 
 /// All slots are taken, or the lane for replies of `l`: what came may make room. `l` is nullptr
 /// afterwards where its server ended.
-call_errc client_core::make_slot(link*& l, bool wait, std::uint64_t until_ns) noexcept {
+call_errc client_core::make_slot(link*& l, std::uint32_t need, bool wait,
+                                 std::uint64_t until_ns) noexcept {
     std::uint64_t const server = l->server;
     auto const is_room = [&] {
         l = find_link(server);
-        return l == nullptr || (!free_slots_.empty() && has_credit(*l));
+        return l == nullptr || (!free_slots_.empty() && has_credit(*l, need));
     };
     call_errc const e = drive(is_room, wait ? until_ns : 0);
     return e == call_errc::deadline ? call_errc::overloaded : e;
@@ -377,10 +409,14 @@ std::uint32_t client_core::submit(call_draft& draft, call_options const& options
         s.start_ns = draft.start_ns;
         s.circuit = draft.circuit;
         s.slip = draft.slip;
-        l.open += 1;
+        header.flags = request_flag::wants_reply;
+        if (draft.window != 0) [[unlikely]] {
+            s.stream = std::move(next_stream_);
+            header.flags |= request_flag::stream | draft.window << request_flag::window_shift;
+        }
+        l.open += s.credit();
         open_calls_ += 1;
         header.id = call_id(index, s.generation);
-        header.flags = request_flag::wants_reply;
     }
     if (!draft.wants_reply) {
         withdraw(draft); // nobody will say how it went
@@ -478,6 +514,9 @@ call_errc client_core::drive(Over over, std::uint64_t until_ns) noexcept {
             }
         }
     };
+    if (stops_owed_) [[unlikely]] {
+        tell_stops();
+    }
     taken t = once();
     std::uint64_t now = os::monotonic_ns();
     while (t.error == receive_errc::empty && now < until_ns) {
@@ -495,6 +534,16 @@ call_errc client_core::drive(Over over, std::uint64_t until_ns) noexcept {
     case receive_errc::too_many_samples: return call_errc::too_many_held;
     default: return call_errc::deadline;
     }
+}
+
+/// Until the stream has something to say.
+call_errc client_core::drive_stream(call_slot& s, std::uint64_t until_ns) noexcept {
+    return drive(
+        [&] {
+            tell_read(s);
+            return has_next(index_of(s));
+        },
+        until_ns);
 }
 
 call_errc client_core::wait_done(std::uint32_t index, std::uint64_t until_ns) noexcept {
@@ -542,6 +591,13 @@ void client_core::abandon(std::uint32_t index) noexcept {
         if (s.open && !s.done) {
             store_cancel(s);
             record(s, call_result(call_errc::cancelled, executed::maybe));
+            if (s.stream != nullptr) {
+                owe_stop(s);
+            }
+        }
+        if (s.stream != nullptr) {
+            s.stream->count = 0;
+            s.stream->items.clear();
         }
         s.kept = call_result();
         s.owned = false;
@@ -593,6 +649,9 @@ std::size_t client_core::poll() noexcept {
     }
     enter();
     keep_alive();
+    if (stops_owed_) [[unlikely]] {
+        tell_stops();
+    }
     std::size_t const before = completed_;
     for (;;) {
         taken const t = try_for_descriptor([this] { return take(); });

@@ -290,14 +290,14 @@ std::uint64_t client_core::request_bytes_max() noexcept {
 }
 
 /// I2.
-bool client_core::has_credit(link& l) noexcept {
+bool client_core::has_credit(link& l, std::uint32_t need) noexcept {
     if (l.replies == nullptr) {
-        return l.open < reply_cells_; // nothing came yet
+        return l.open + need <= reply_cells_; // nothing came yet
     }
-    if (l.open + l.replies->unflushed() >= reply_cells_) {
+    if (l.open + need + l.replies->unflushed() > reply_cells_) {
         flush(*l.replies);
     }
-    return l.open + l.replies->unflushed() < reply_cells_;
+    return l.open + need + l.replies->unflushed() <= reply_cells_;
 }
 
 // ---- ends -------------------------------------------------------------------------------------------

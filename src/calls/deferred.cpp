@@ -29,6 +29,15 @@ bool deferred_core::answer(std::byte const* message, std::uint64_t bytes) noexce
     return send({id_, reply_status::value, 0, {}, header_}, message, bytes);
 }
 
+bool deferred_core::item(std::byte const* message, std::uint64_t bytes) noexcept {
+    return port_ != nullptr && bytes <= port_->room() &&
+           port_->answer({id_, reply_status::item, 0, {}, header_}, message, bytes);
+}
+
+bool deferred_core::end() noexcept {
+    return send({id_, reply_status::end, 0, {}, header_}, nullptr, 0);
+}
+
 bool deferred_core::fail(reply_status why, std::int32_t code, std::string_view text) noexcept {
     return send({id_, why, code, text, header_}, nullptr, 0);
 }

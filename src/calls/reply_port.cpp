@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "reply_port.hpp"
 
+#include "stream_flow.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +15,7 @@ void reply_port::commit(answer_head const& head, std::uint64_t bytes) noexcept {
     header.status = static_cast<std::uint16_t>(head.status);
     header.code = head.code;
     std::memcpy(header.user, head.user.data(), sizeof header.user);
-    if (head.status == reply_status::value) [[likely]] {
+    if (head.status == reply_status::value || head.status == reply_status::item) [[likely]] {
         header.text_bytes = 0;
     } else {
         bytes = std::min<std::uint64_t>({head.text.size(), call_text_bytes_max, room()});
@@ -68,6 +70,29 @@ bool reply_port::usable() noexcept {
 void reply_port::close() noexcept {
     std::lock_guard const one_at_a_time(lock_);
     out_->close();
+    for (stream const& s : streams_) {
+        if (auto const flow = s.flow.lock()) {
+            flow->stop();
+        }
+    }
+    streams_.clear();
+}
+
+void reply_port::add_stream(std::uint64_t id, std::shared_ptr<stream_flow> const& flow) {
+    std::lock_guard const one_at_a_time(lock_);
+    std::erase_if(streams_, [](stream const& s) { return s.flow.expired(); });
+    streams_.push_back({id, flow});
+}
+
+/// An id that no stream has says nothing: it may have ended meanwhile, or be invented.
+void reply_port::note(std::uint64_t id, std::uint32_t read, bool stop) noexcept {
+    std::lock_guard const one_at_a_time(lock_);
+    for (stream const& s : streams_) {
+        auto const flow = s.id == id ? s.flow.lock() : nullptr;
+        if (flow != nullptr) {
+            stop ? flow->stop() : flow->read_up_to(read);
+        }
+    }
 }
 
 } // namespace partywall::inline v0::detail

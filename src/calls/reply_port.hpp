@@ -14,8 +14,11 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 namespace partywall::inline v0::detail {
+
+class stream_flow;
 
 /// An answer without its message.
 struct answer_head {
@@ -50,6 +53,10 @@ class reply_port {
 
     // For any thread.
 
+    /// Where a stream over this port hears what its client says. May throw std::bad_alloc.
+    void add_stream(std::uint64_t id, std::shared_ptr<stream_flow> const& flow);
+    /// What the client says: how far it has read the stream, or that it reads no more.
+    void note(std::uint64_t id, std::uint32_t read, bool stop) noexcept;
     /// False: the client is gone.
     bool answer(answer_head const& head, std::byte const* message, std::uint64_t bytes) noexcept;
     bool usable() noexcept;
@@ -65,6 +72,11 @@ class reply_port {
     std::uint32_t body_offset_;
     bool const shared_; ///< by several threads
     std::mutex lock_;
+    struct stream {
+        std::uint64_t id;
+        std::weak_ptr<stream_flow> flow;
+    };
+    std::vector<stream> streams_; ///< those that ended go when one is added
 };
 
 } // namespace partywall::inline v0::detail

@@ -84,7 +84,7 @@ server_core::handle server_core::create(std::shared_ptr<participant_core> partic
         me.scratch_ =
             std::make_unique_for_overwrite<std::byte[]>(me.scratch_bytes_ + spacing_bytes);
         me.scratch_answer_ = message_memory::aligned(me.scratch_.get());
-        if (options.workers != 0 && !handler->defers) {
+        if (options.workers != 0 && (!handler->defers || handler->streams)) {
             handler = std::make_unique<worker_pool>(std::move(handler), options.workers,
                                                     options.workers_queue, me.scratch_bytes_);
         }
@@ -199,8 +199,16 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     constexpr auto relaxed = std::memory_order_relaxed; // I1
     bool const given_up = std_atomics::load(request.cancel, relaxed) != 0;
     std::uint64_t const deadline_ns = std_atomics::load(request.deadline_ns, relaxed);
-    bool const wants_reply =
-        (std_atomics::load(request.flags, relaxed) & request_flag::wants_reply) != 0;
+    std::uint32_t const flags = std_atomics::load(request.flags, relaxed);
+    bool const wants_reply = (flags & request_flag::wants_reply) != 0;
+    if ((flags & request_flag::note) != 0) [[unlikely]] {
+        if (ports_[s.number] != nullptr) {
+            ports_[s.number]->note(std_atomics::load(request.id, relaxed),
+                                   static_cast<std::uint32_t>(deadline_ns),
+                                   (flags & request_flag::stop) != 0);
+        }
+        return;
+    }
 
     call_context context;
     context.cancel_ = &request.cancel;
@@ -215,6 +223,7 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     x.request_bytes = t.bytes - body_offset_;
     x.context = &context;
     x.id = std_atomics::load(request.id, relaxed);
+    x.window = (flags & request_flag::stream) != 0 ? flags >> request_flag::window_shift : 0;
     std::shared_ptr<reply_port> const& port = ports_[s.number];
     if (wants_reply && port == nullptr) [[unlikely]] {
         add_to_own(counters_->lost, 1); // its inbox cannot be written to: as good as gone

@@ -12,8 +12,8 @@ namespace partywall::inline v0::detail {
 
 worker_pool::worker_pool(std::unique_ptr<request_handler> inner, std::uint32_t threads,
                          std::uint32_t queued_max, std::uint64_t scratch_bytes)
-    : request_handler(true), inner_(std::move(inner)), scratch_bytes_(scratch_bytes),
-      jobs_(queued_max), free_(queued_max), ready_(queued_max) {
+    : request_handler(true, inner->streams), inner_(std::move(inner)),
+      scratch_bytes_(scratch_bytes), jobs_(queued_max), free_(queued_max), ready_(queued_max) {
     for (job& j : jobs_) {
         free_.bounded_push(&j);
     }
@@ -54,8 +54,13 @@ bool worker_pool::may_begin() noexcept { return next_ != nullptr || free_.pop(ne
 /// After may_begin() said yes.
 void worker_pool::handle(exchange& x) noexcept {
     job& j = *std::exchange(next_, nullptr);
-    j.duty = deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load, x.id, *x.context);
-    if (!j.request.reserve(x.request_bytes)) {
+    bool const room = j.request.reserve(x.request_bytes);
+    if (room && streams) {
+        j.stream = stream_core(x); // here: notes about it may follow at once
+    } else {
+        j.duty = deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load, x.id, *x.context);
+    }
+    if (!room || (streams && !j.stream.has_begun())) {
         (void)j.duty.fail(reply_status::failed, 0, "the server has no memory");
         free_.bounded_push(&j);
         return;
@@ -85,6 +90,10 @@ void worker_pool::work() noexcept {
 }
 
 void worker_pool::run(job& j) noexcept {
+    if (streams) {
+        run_stream(j);
+        return;
+    }
     std::uint64_t const room = std::max(j.duty.room(), scratch_bytes_);
     if (!j.answer.reserve(room)) {
         (void)j.duty.fail(reply_status::failed, 0, "the server has no memory");
@@ -105,6 +114,16 @@ void worker_pool::run(job& j) noexcept {
     } else {
         (void)j.duty.fail(x.status, x.code, {x.text.data(), x.text_bytes});
     }
+}
+
+void worker_pool::run_stream(job& j) noexcept {
+    call_context context = j.stream.context();
+    exchange x;
+    x.request = j.request.data();
+    x.request_bytes = j.request_bytes;
+    x.context = &context;
+    x.stream = &j.stream;
+    inner_->handle(x);
 }
 
 } // namespace partywall::inline v0::detail

@@ -12,6 +12,7 @@
 
 #include <partywall/calls/deferred.hpp>
 #include <partywall/calls/server_core.hpp>
+#include <partywall/calls/stream_writer.hpp>
 #include <partywall/os/fork_mark.hpp>
 
 #include <boost/lockfree/queue.hpp>
@@ -28,7 +29,7 @@ namespace partywall::inline v0::detail {
 
 class worker_pool final : public request_handler {
   public:
-    /// Runs `inner`, which answers at once, in `threads` threads. Throws std::bad_alloc and
+    /// Runs `inner`, which answers at once or in a stream, in `threads` threads. Throws std::bad_alloc and
     /// std::system_error.
     worker_pool(std::unique_ptr<request_handler> inner, std::uint32_t threads,
                 std::uint32_t queued_max, std::uint64_t scratch_bytes);
@@ -45,10 +46,12 @@ class worker_pool final : public request_handler {
         message_memory request;
         std::uint64_t request_bytes = 0;
         message_memory answer;
+        stream_core stream; ///< or this one
     };
 
     void work() noexcept;
     void run(job& j) noexcept;
+    void run_stream(job& j) noexcept;
     void end() noexcept;
 
     std::unique_ptr<request_handler> inner_;

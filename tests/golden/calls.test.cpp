@@ -37,6 +37,10 @@ TEST(GoldenCalls, HeadersAreTheseBytes) {
 TEST(GoldenCalls, NumbersAreThese) {
     EXPECT_EQ(calls_protocol_version, 1u);
     EXPECT_EQ(request_flag::wants_reply, 1u);
+    EXPECT_EQ(request_flag::stream, 2u);
+    EXPECT_EQ(request_flag::note, 4u);
+    EXPECT_EQ(request_flag::stop, 8u);
+    EXPECT_EQ(request_flag::window_shift, 16u);
     EXPECT_EQ(static_cast<int>(reply_status::value), 1);
     EXPECT_EQ(static_cast<int>(reply_status::failed), 2);
     EXPECT_EQ(static_cast<int>(reply_status::threw), 3);
@@ -46,6 +50,8 @@ TEST(GoldenCalls, NumbersAreThese) {
     EXPECT_EQ(static_cast<int>(reply_status::cancelled), 7);
     EXPECT_EQ(static_cast<int>(reply_status::draining), 8);
     EXPECT_EQ(static_cast<int>(reply_status::overloaded), 9);
+    EXPECT_EQ(static_cast<int>(reply_status::item), 10);
+    EXPECT_EQ(static_cast<int>(reply_status::end), 11);
 }
 
 TEST(GoldenCalls, MessagesLieHereBehindTheirHeaders) {

@@ -28,6 +28,7 @@ enum class call_errc : std::uint8_t {
     interrupted,   ///< interrupt() was called
     corrupt,       ///< what came back is nothing that a correct server writes
     no_memory,     ///< a reply that came early could not be kept: it is lost
+    end_of_stream, ///< no failure: there are no more replies
     closed,        ///< the client was closed, or moved from
     forked,        ///< the client belongs to the parent process
 };

@@ -71,6 +71,10 @@ struct error_traits<call_error> {
             // What the handler said on purpose is an answer: the server is well.
             f.what = e.fault == server_fault::failed ? outcome::success : f.what;
             break;
+        case call_errc::end_of_stream:
+            f.what = outcome::success;
+            f.retryable = false;
+            break;
         case call_errc::cancelled: f.what = outcome::cancelled; break;
         case call_errc::refused:
         case call_errc::too_large:

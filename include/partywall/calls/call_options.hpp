@@ -99,6 +99,9 @@ struct call_options {
     call_header header{};
     bool wait_for_ready = false;
     bool wait_for_room = false;
+    /// Of a stream: replies that may be sent and not yet read, 1 to the client's calls_max. It and
+    /// one more are kept free for the stream among the client's 2 x calls_max replies per server.
+    std::uint32_t window = 16;
 };
 
 } // namespace partywall::inline v0

@@ -6,6 +6,7 @@
 //   request |  0 id u64           slot of the client's table, and the slot's generation
 //           |  8 deadline u64     ns of CLOCK_MONOTONIC
 //           | 16 flags u32 | cancel u32      cancel: 0, and not 0 once the client has given up
+//           |    of a note about a stream: instead of the deadline, how many replies were read
 //           | 24 user: 16 bytes   handed on as they are
 //           | 40 the message, further on if its type is aligned to more than 8
 //
@@ -42,7 +43,12 @@ static_assert(offsetof(request_header, cancel) == 20 && offsetof(request_header,
 
 namespace request_flag {
 inline constexpr std::uint32_t wants_reply = 1; ///< otherwise nothing comes back, not even an error
+inline constexpr std::uint32_t stream = 2;      ///< any number of replies, and an end
+inline constexpr std::uint32_t note = 4;        ///< no request: how far the stream `id` was read
+inline constexpr std::uint32_t stop = 8;        ///< of a note: nobody reads on
+inline constexpr unsigned window_shift = 16;    ///< of a stream, above it: its window
 } // namespace request_flag
+inline constexpr std::uint32_t stream_window_max = 0xffff;
 
 enum class reply_status : std::uint16_t {
     value = 1,  ///< the message follows
@@ -56,6 +62,8 @@ enum class reply_status : std::uint16_t {
     overloaded, ///< not executed: as many calls under way as the server may have
     declined,   ///< the handler had nothing to say
     missed,     ///< surveys: no answer, but questions that were lost before they could be taken
+    item,       ///< of a stream: the message follows, and another reply
+    end,        ///< of a stream: there are no more
 };
 
 struct reply_header {

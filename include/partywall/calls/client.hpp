@@ -6,6 +6,7 @@
 #include <partywall/calls/client_core.hpp>
 #include <partywall/calls/pending_call.hpp>
 #include <partywall/calls/reply.hpp>
+#include <partywall/calls/reply_stream.hpp>
 #include <partywall/registry/wait_descriptor.hpp>
 #include <partywall/segment/copy_words.hpp>
 
@@ -40,7 +41,7 @@ namespace partywall::inline v0 {
 /// Callers    one thread at a time; the handle may move between threads. interrupt() from any
 ///            thread and from signal handlers.
 /// Progress   call(): waits for its reply, at most until its deadline; for room or a server only
-///            where an option says so. post(), call_async(), poll(): do not wait.
+///            where an option says so. post(), call_async(), stream(), poll(): do not wait.
 /// Cost       a call whose reply comes while both sides spin: no heap, no system call, no locked
 ///            instruction; one look at the clock.
 /// Memory     its own: servers_max lanes of 2 x calls_max replies, backed at creation; a page or two
@@ -109,6 +110,22 @@ class client {
                                                call_options options = {}) noexcept {
         options.header = context.header();
         return async_until(request, options, context.deadline_ns());
+    }
+
+    /// Asks for any number of replies, that are read one by one, until the deadline of the options.
+    [[nodiscard]] reply_stream<Res> stream(request_type const& request,
+                                           call_options const& options = {}) noexcept {
+        return stream_until(request, options, no_limit);
+    }
+    [[nodiscard]] reply_stream<Res> stream(request_type const& request, call_context const& context,
+                                           call_options options = {}) noexcept {
+        options.header = context.header();
+        return stream_until(request, options, context.deadline_ns());
+    }
+    [[nodiscard]] reply_stream<Res> stream(std::string_view text,
+                                           call_options const& options = {}) noexcept
+        requires(std::is_same_v<Req, bytes>) {
+        return stream(std::as_bytes(std::span(text.data(), text.size())), options);
     }
 
     /// Sends a request that nobody answers. Success says that a server has it in its lane; it is
@@ -251,6 +268,17 @@ class client {
         }
         core_->promise(slot_);
         return pending_call<Res>(core_.get(), slot_);
+    }
+
+    reply_stream<Res> stream_until(request_type const& request, call_options const& options,
+                                   std::uint64_t until_ns) noexcept {
+        detail::call_draft draft;
+        draft.window = core_ ? core_->window_for(options.window) : 1;
+        if (call_errc const e = send(draft, request, options, until_ns); e != detail::call_ok) {
+            return reply_stream<Res>(not_sent(e, draft));
+        }
+        core_->promise(slot_);
+        return reply_stream<Res>(core_.get(), slot_);
     }
 
     core_handle core_;

@@ -11,15 +11,16 @@
 // Invariants
 //   I1  A slot is free, or has an owner who wants its result, or is open: its reply may still come.
 //       Its generation changes when it becomes free.
-//   I2  No server ever finds a lane of ours full: of each, the calls that are open and the replies
-//       that are not given back are together no more than the lane has cells.
+//   I2  No server ever finds a lane of ours full: of each, the replies that it may still send (one to
+//       a call that is open; to a stream its end, and what is left of its window) and those that are
+//       not given back are together no more than the lane has cells.
 //   I3  Who gives up stores the request's cancel word, then the heavy half of a fence pair, then
 //       looks at `taken`. Not reached: the request was not, and never will be, executed. (The server
 //       stores `taken`, the light half, and then looks at the cancel word.)
 //   I4  That a server has ended is known before the last look for its replies, and its calls are
 //       given up after that look.
 //   I5  A call that a breaker let through tells it once how it went: record(), or withdraw() where
-//       no request was sent. Later news of it tell nothing.
+//       no request was sent. Later news of it tell nothing. A stream tells it at its end.
 #pragma once
 
 #include <partywall/calls/call_error.hpp>
@@ -94,6 +95,7 @@ struct call_result {
 struct call_draft {
     std::uint32_t link = 0;
     bool wants_reply = true;
+    std::uint32_t window = 0;    ///< of a stream; 0: one reply
     std::byte* memory = nullptr; ///< of the message
     std::byte* frame = nullptr;
     std::uint64_t room = 0; ///< bytes for the message
@@ -143,6 +145,15 @@ class PARTYWALL_API client_core final : public receiver_core {
     void abandon(std::uint32_t slot) noexcept;
     /// Ends it now, with `cancelled`, unless it is done.
     void cancel(std::uint32_t slot) noexcept;
+    /// A stream's next reply, or its end, or why there is none; waits at most so long (`deadline`).
+    /// After an end or a failure, which `over` says, the slot is nobody's.
+    call_result next_of(std::uint32_t slot, std::uint64_t until_ns, bool& over) noexcept;
+    /// Whether that waits.
+    bool has_next(std::uint32_t slot) const noexcept {
+        return slots_[slot].done || slots_[slot].stream->count != 0;
+    }
+    /// What a stream's window comes to here.
+    std::uint32_t window_for(std::uint32_t wanted) const noexcept;
     /// From now on the slot is the completion's.
     void complete_with(std::uint32_t slot, std::unique_ptr<completion> then) noexcept;
     /// Deals with replies that are there, ends, and deadlines that have passed. Returns how many
@@ -168,10 +179,21 @@ class PARTYWALL_API client_core final : public receiver_core {
         std::uint64_t server = 0; ///< incarnation
         source* replies = nullptr;
         callee_circuit* circuit = nullptr;
-        std::uint32_t open = 0; ///< calls
+        std::uint32_t open = 0; ///< replies that may still come (I2); 0: no calls
         bool draining = false;
         bool broken = false; ///< its lane to us has ended
         bool corrupt = false;
+    };
+    struct stream_state {
+        explicit stream_state(std::uint32_t replies) : window(replies), items(replies) {}
+        std::uint32_t const window;
+        std::uint32_t credit = window + 1; ///< replies that may still come; the last one is its end
+        std::uint32_t read = 0;
+        std::uint32_t told = 0;         ///< what the server knows of that
+        bool stop_owed = false;         ///< the server is to know that nobody reads on
+        std::vector<call_result> items; ///< a ring of replies that came, and were not read
+        std::uint32_t first = 0;
+        std::uint32_t count = 0;
     };
     struct call_slot {
         std::uint32_t generation = 0;
@@ -187,6 +209,8 @@ class PARTYWALL_API client_core final : public receiver_core {
         admission_slip slip{};
         call_result kept;
         std::unique_ptr<completion> then;
+        std::unique_ptr<stream_state> stream; ///< nullptr: one reply
+        std::uint32_t credit() const noexcept { return stream != nullptr ? stream->credit : 1; }
     };
 
     explicit client_core(std::shared_ptr<participant_core> participant);
@@ -202,14 +226,14 @@ class PARTYWALL_API client_core final : public receiver_core {
     link* find_link(std::uint64_t server) noexcept;
     [[gnu::noinline, gnu::cold]] call_errc find_server(bool wait, std::uint64_t until_ns,
                                                        link*& found) noexcept;
-    [[gnu::noinline, gnu::cold]] call_errc make_slot(link*& l, bool wait,
+    [[gnu::noinline, gnu::cold]] call_errc make_slot(link*& l, std::uint32_t need, bool wait,
                                                      std::uint64_t until_ns) noexcept;
     [[gnu::noinline, gnu::cold]] call_errc make_room(link& l, send_errc e, bool wait,
                                                      std::uint64_t until_ns) noexcept;
     [[gnu::noinline, gnu::cold]] void look_for_servers(std::uint64_t now_ns) noexcept;
     void attach_to(entry_info const& e);
     bool usable(link const& l) const noexcept { return l.out->attached() && !l.draining; }
-    bool has_credit(link& l) noexcept;
+    bool has_credit(link& l, std::uint32_t need) noexcept;
     void end_link(std::size_t index) noexcept;
     void end_dead_links() noexcept;
     bool link_has_ended() const noexcept;
@@ -218,6 +242,14 @@ class PARTYWALL_API client_core final : public receiver_core {
     void accept(taken const& t) noexcept;
     void deliver(taken const& t) noexcept;
     void keep(call_slot& s, taken const& t) noexcept;
+    static call_result copy_of(call_result&& r) noexcept;
+    bool make_stream(std::uint32_t window) noexcept;
+    void accept_of_stream(call_slot& s, taken const& t) noexcept;
+    bool note(call_slot const& s, link& l, std::uint32_t read, std::uint32_t flags) noexcept;
+    call_errc drive_stream(call_slot& s, std::uint64_t until_ns) noexcept;
+    void tell_read(call_slot& s) noexcept;
+    void owe_stop(call_slot& s) noexcept;
+    [[gnu::noinline, gnu::cold]] void tell_stops() noexcept;
     void finish(call_slot& s, call_result&& how) noexcept;
     void reply_came(call_slot& s) noexcept;
     void free_if_over(call_slot& s) noexcept;
@@ -258,6 +290,9 @@ class PARTYWALL_API client_core final : public receiver_core {
     std::uint64_t default_deadline_ns_ = 0;
     std::uint64_t next_expiry_ns_ = ~std::uint64_t{0}; ///< no open call that is owned ends before
     std::uint32_t open_calls_ = 0;
+    std::uint32_t reading_ = none; ///< the stream whose next reply is waited for: it stays in place
+    bool stops_owed_ = false;      ///< by some slot
+    std::unique_ptr<stream_state> next_stream_; ///< of the request that is being written
     std::uint64_t reply_cells_ = 0;
     std::uint64_t random_ = 0;
     std::uint64_t late_ = 0;

@@ -29,8 +29,14 @@ class PARTYWALL_API deferred_core {
 
     /// False: it was answered before, or nobody is there to hear it.
     bool answer(std::byte const* message, std::uint64_t bytes) noexcept;
+    /// One of several: the duty stays.
+    bool item(std::byte const* message, std::uint64_t bytes) noexcept;
+    /// After those: there are no more.
+    bool end() noexcept;
     bool fail(reply_status why, std::int32_t code, std::string_view text) noexcept;
     bool wanted() const noexcept;
+    /// Whether it has still to be answered, whoever hears it.
+    bool owed() const noexcept { return load_ != nullptr; }
     /// Bytes that an answer may have; 0: nobody wants one.
     std::uint64_t room() const noexcept;
     call_context const& context() const noexcept { return context_; }

@@ -5,6 +5,7 @@
 #include <partywall/calls/deferred.hpp>
 #include <partywall/calls/response.hpp>
 #include <partywall/calls/server_core.hpp>
+#include <partywall/calls/stream_writer.hpp>
 #include <partywall/segment/copy_words.hpp>
 
 #include <concepts>
@@ -31,13 +32,17 @@ concept answers_in_place = std::invocable < F&,
 template <class F, class Req, class Res>
 concept answers_later = !answers_in_place<F, Req, Res> &&
                         std::invocable<F&, request_view<Req>, deferred<Res>, call_context&>;
+template <class F, class Req, class Res>
+concept answers_in_stream =
+    !answers_in_place<F, Req, Res> && !answers_later<F, Req, Res> &&
+    std::invocable<F&, request_view<Req>, stream_writer<Res>, call_context&>;
 template <class F, class Req>
 concept answers_with_context = std::invocable<F&, request_view<Req>, call_context&>;
 template <class F, class Req>
 concept answers_alone = std::invocable<F&, request_view<Req>>;
 template <class F, class Req, class Res>
 concept handler_of = answers_in_place<F, Req, Res> || answers_later<F, Req, Res> ||
-    answers_with_context<F, Req> || answers_alone<F, Req>;
+    answers_in_stream<F, Req, Res> || answers_with_context<F, Req> || answers_alone<F, Req>;
 
 /// Writes what a handler returned. False: it does not fit.
 template <class Res, class Value>
@@ -94,23 +99,47 @@ template <class Req, class Res, class F>
 class typed_handler final : public request_handler {
   public:
     explicit typed_handler(F f)
-        : request_handler(answers_later<F, Req, Res>), handler_(std::move(f)) {}
+        : request_handler(answers_later<F, Req, Res> || in_stream, in_stream),
+          handler_(std::move(f)) {}
 
     void handle(exchange& x) noexcept override {
+        if constexpr (in_stream) {
+            handle_stream(x);
+        } else {
+            call_and_catch(x,
+                           [&x](std::string_view what) { x.fail(reply_status::threw, 0, what); });
+        }
+    }
+
+  private:
+    static constexpr bool in_stream = answers_in_stream<F, Req, Res>;
+
+    template <class Threw>
+    void call_and_catch(exchange& x, Threw threw) noexcept {
 #if defined(__cpp_exceptions)
         try {
             call(x);
         } catch (std::exception const& e) {
-            x.fail(reply_status::threw, 0, e.what());
+            threw(e.what());
         } catch (...) {
-            x.fail(reply_status::threw, 0, {});
+            threw({});
         }
 #else
+        (void)threw;
         call(x);
 #endif
     }
-
-  private:
+    void handle_stream(exchange& x) noexcept {
+        stream_core core;
+        if (x.stream == nullptr) {
+            core = stream_core(x);
+            x.stream = &core;
+        }
+        if (x.stream->has_begun()) {
+            stream_core mine = x.stream->shared(); // what is thrown is told by whoever has it last
+            call_and_catch(x, [&mine](std::string_view what) { mine.threw(what); });
+        }
+    }
     void call(exchange& x) {
         decltype(auto) request = request_frame<Req>::view(x.request, x.request_bytes);
         if constexpr (answers_in_place<F, Req, Res>) {
@@ -121,6 +150,8 @@ class typed_handler final : public request_handler {
                      deferred<Res>(deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load,
                                                  x.id, *x.context)),
                      *x.context);
+        } else if constexpr (in_stream) {
+            handler_(request, stream_writer<Res>(std::move(*x.stream)), *x.context);
         } else if constexpr (answers_with_context<F, Req>) {
             answer_with<Res>(x, handler_(request, *x.context));
         } else {

@@ -21,6 +21,7 @@ namespace partywall::inline v0 {
 ///              Res  f(Req const&[, call_context&])      by value; result<Res, call_failure> to fail
 ///              void f(Req const&, response<Res>&, call_context&)    in place, in the client's memory
 ///              void f(Req const&, deferred<Res>, call_context&)     later, from any thread
+///              void f(Req const&, stream_writer<Res>, call_context&)  in several replies, as deferred
 ///            Runs inside run() and poll(), one request at a time. What it throws fails the call
 ///            (server_fault::threw). It may make calls, and close its own server; a run() or poll()
 ///            of its own server does nothing.

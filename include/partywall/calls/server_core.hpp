@@ -32,6 +32,7 @@
 namespace partywall::inline v0::detail {
 
 class reply_port; ///< the way back to one client: src/calls
+class stream_core;
 
 /// What the ports of one server have in common, and what outlives it.
 struct server_load {
@@ -52,6 +53,8 @@ struct exchange {
     std::array<char, call_text_bytes_max> text;
     std::shared_ptr<reply_port> const* port = nullptr; ///< handlers that defer
     std::uint64_t id = 0;
+    std::uint32_t window = 0;      ///< of a stream; 0: one reply is wanted
+    stream_core* stream = nullptr; ///< which was begun before
     std::shared_ptr<server_load> const* load = nullptr;
 
     void fail(reply_status why, std::int32_t with, std::string_view words) noexcept {
@@ -65,14 +68,16 @@ struct exchange {
 /// A user's handler, whatever its shape.
 class request_handler {
   public:
-    explicit request_handler(bool later) noexcept : defers(later) {}
+    explicit request_handler(bool later, bool in_stream = false) noexcept
+        : defers(later), streams(in_stream) {}
     request_handler(request_handler const&) = delete;
     request_handler& operator=(request_handler const&) = delete;
     virtual ~request_handler() = default;
     virtual void handle(exchange& x) noexcept = 0;
     /// Whether another request may be begun with; of those that defer.
     virtual bool may_begin() noexcept { return true; }
-    bool const defers; ///< answers later, from any thread
+    bool const defers;  ///< answers later, from any thread
+    bool const streams; ///< several times; defers, too
 };
 
 class PARTYWALL_API server_core final : public receiver_core {
