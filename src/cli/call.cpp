@@ -2,6 +2,7 @@
 // partywall call: one request to a server, and its reply to standard output.
 #include "command.hpp"
 #include "file_io.hpp"
+#include "question.hpp"
 #include "signals.hpp"
 #include "stream_options.hpp"
 #include "units.hpp"
@@ -17,10 +18,7 @@ namespace {
 constexpr std::chrono::seconds deadline_default{5};
 constexpr std::uint64_t reply_bytes_default = 64 * 1024;
 
-struct call_arguments : stream_options {
-    std::string text;
-    CLI::Option* has_text = nullptr;
-    std::string file = "-";
+struct call_arguments : stream_options, question_options {
     std::uint64_t reply_max = reply_bytes_default;
     bool as_is = false;
     bool wait = false;
@@ -79,33 +77,8 @@ void wait_for_server(call_arguments const& o, bytes_client& to) {
     fail_call(o, to, call_error(there.error(), executed::no));
 }
 
-/// All of the input, which may be no longer than the server takes.
-std::vector<std::byte> read_request(call_arguments const& o, input& from, std::uint64_t most) {
-    std::vector<std::byte> request;
-    constexpr std::size_t step = 64 * 1024;
-    for (;;) {
-        std::size_t const had = request.size();
-        request.resize(had + step);
-        std::size_t const got = from.read(request.data() + had, step);
-        request.resize(had + got);
-        if (request.size() > most) {
-            fail(exit_failed,
-                 "the request has more than {} bytes, which is what the server of "
-                 "'{}' takes; executed: no",
-                 most, o.topic);
-        }
-        if (got == 0) {
-            return request;
-        }
-        check_stopped();
-    }
-}
-
 int run_call(call_arguments const& o, common_options const& common) {
-    std::optional<input> from; // before anybody sees us
-    if (o.has_text->count() == 0) {
-        from.emplace(o.file);
-    }
+    question from(o); // before anybody sees us
     participant const me = join_as(o, common);
     client_options how;
     how.deadline = o.deadline();
@@ -119,9 +92,14 @@ int run_call(call_arguments const& o, common_options const& common) {
     }
     interruptible const guard(*to);
     wait_for_server(o, *to);
-    auto const said = std::as_bytes(std::span(o.text));
-    std::vector<std::byte> const request = from ? read_request(o, *from, to->request_bytes_max())
-                                                : std::vector<std::byte>(said.begin(), said.end());
+    std::uint64_t const most = to->request_bytes_max();
+    std::vector<std::byte> const request = from.read(most);
+    if (request.size() > most && o.has_text->count() == 0) { // of a text the server says so
+        fail(exit_failed,
+             "the request has more than {} bytes, which is what the server of '{}' takes; "
+             "executed: no",
+             most, o.topic);
+    }
     auto const reply = to->call(request);
     if (!reply) {
         fail_call(o, *to, reply.error());
@@ -144,12 +122,7 @@ command make_call(CLI::App& parent, common_options const& common) {
     CLI::App& app = *parent.add_subcommand("call", "Ask a server, and write its reply to standard "
                                                    "output");
     add_stream_options(app, *o, "NAME", "Whom to call, such as calc/add");
-    o->has_text = app.add_option("TEXT", o->text, "The request; without, it is read from --file")
-                      ->type_name("");
-    app.add_option("--file", o->file,
-                   "What to ask: all of its bytes; standard input without, or with '-'")
-        ->type_name("PATH")
-        ->excludes(o->has_text);
+    add_question(app, *o, "request");
     app.add_flag("--block", o->as_is, "The reply as it is, without a newline");
     app.add_flag("--wait", o->wait, "Wait for a server, if there is none");
     add_duration(app, "--timeout", o->timeout,

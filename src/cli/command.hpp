@@ -81,6 +81,8 @@ command make_send(CLI::App& parent, common_options const& common);
 command make_recv(CLI::App& parent, common_options const& common);
 command make_call(CLI::App& parent, common_options const& common);
 command make_serve(CLI::App& parent, common_options const& common);
+command make_survey(CLI::App& parent, common_options const& common);
+command make_respond(CLI::App& parent, common_options const& common);
 command make_list(CLI::App& parent, common_options const& common);
 command make_clean(CLI::App& parent, common_options const& common);
 command make_version(CLI::App& parent, common_options const& common);

@@ -176,7 +176,7 @@ void job::step() {
         answer();
     }
     if (!answered_ && std::chrono::steady_clock::now() >= answer_.context().deadline()) {
-        kill(job_too_late, "killed: the deadline of the call has passed");
+        kill(job_too_late, "killed: the deadline has passed");
     }
     if (answered_ && ended_) {
         bury();
@@ -268,6 +268,10 @@ void job::look_for_end() noexcept {
 
 void job::answer() {
     answered_ = true;
+    if (code_ != 0 && code_ == rules_.code_to_decline) {
+        answer_.decline();
+        return;
+    }
     if (code_ != 0) {
         if (complaint_.empty()) {
             complaint_ = code_ > 128 ? fmt::format("ended by signal {}", code_ - 128)

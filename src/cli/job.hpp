@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A command that answers a request: its bytes go to the command's standard input, and the standard
 // output is the reply. The command is executed as it is; no shell sees it. It has a process group of
-// its own, which is killed when the caller's deadline passes.
+// its own, which is killed when the deadline of who asked passes.
 #pragma once
 
 #include <partywall/calls/deferred.hpp>
@@ -18,19 +18,20 @@
 
 namespace partywall::cli {
 
-/// Codes of calls that `serve` fails by itself, as shells and timeout(1) have them. Any other is the
-/// command's exit code, or 128 + the signal that ended it.
+/// Codes with which `serve` and `respond` fail by themselves, as shells and timeout(1) have them. Any
+/// other is the command's exit code, or 128 + the signal that ended it.
 enum job_code : int {
     job_too_late = 124,    ///< the deadline passed: killed
     job_too_long = 125,    ///< more output than there may be: killed
     job_not_started = 127, ///< no such command, or no room for another process
 };
 
-/// How every command of a server is run.
+/// How every command of a server or respondent is run.
 struct job_rules {
     std::vector<std::string> words; ///< of the command
     std::uint64_t output_max = 0;
-    bool as_is = false; ///< a newline at the end of the output is part of the reply
+    bool as_is = false;      ///< a newline at the end of the output is part of the reply
+    int code_to_decline = 0; ///< the exit code that says that there is nothing to say; 0: none
 };
 
 /// Callers   one thread: step() whenever a descriptor is ready, or time has passed.

@@ -112,7 +112,7 @@ int run(int argc, char** argv) {
     add_common_options(app, common);
     std::vector<command> commands;
     for (auto* const make : {make_pub, make_sub, make_send, make_recv, make_call, make_serve,
-                             make_list, make_clean, make_version}) {
+                             make_survey, make_respond, make_list, make_clean, make_version}) {
         commands.push_back(make(app, common));
         add_common_options(*commands.back().app, common);
     }
