@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace partywall::test {
@@ -70,6 +71,84 @@ TEST_F(Examples, CallsAreAnsweredWhoeverComesFirst) {
 }
 TEST_F(Examples, AsyncCallsComeBackEachWithItsOwnReply) {
     run_pair("14_async_calls_worker", "14_async_calls_asker");
+}
+
+TEST_F(Examples, PriceQuotesComeFromTheTwoThatAreFast) {
+    program one("19_price_quotes_vendor", {"1.0801"}, root);
+    program two("19_price_quotes_vendor", {"1.0803"}, root);
+    program slow("19_price_quotes_vendor", {"1.0799", "slow"}, root);
+    program shop("19_price_quotes_shop", {}, root);
+    expect_success(shop);
+    EXPECT_THAT(shop.output(), HasSubstr("we buy at 1.0801"));
+    EXPECT_THAT(shop.output(), HasSubstr("not waited for"));
+    EXPECT_THAT(shop.output(), HasSubstr("3 of 3 declined"));
+    for (program* const vendor : {&one, &two, &slow}) {
+        vendor->kill(SIGTERM);
+        expect_success(*vendor);
+    }
+    expect_nothing_left();
+}
+
+TEST_F(Examples, HealthPollNamesTheServiceThatIsStoppedAndForgetsTheOneThatIsKilled) {
+    program add("20_health_poll_service", {"add"}, root);
+    program divide("20_health_poll_service", {"divide"}, root);
+    program multiply("20_health_poll_service", {"multiply"}, root);
+    program well("20_health_poll_poll", {"3"}, root);
+    expect_success(well);
+    EXPECT_THAT(well.output(), HasSubstr("well: add has done 0 things\n"));
+    EXPECT_THAT(well.output(), HasSubstr("3 of 3 are well"));
+    divide.kill(SIGSTOP);
+    program ill("20_health_poll_poll", {"3"}, root);
+    EXPECT_EQ(ill.wait(), exited(1)) << ill.output();
+    EXPECT_THAT(ill.output(), HasSubstr("not well: divide (silent)\n"));
+    EXPECT_THAT(ill.output(), HasSubstr("2 of 3 are well"));
+    divide.kill(SIGKILL);
+    EXPECT_EQ(divide.wait(), killed_by(SIGKILL));
+    program left("20_health_poll_poll", {"2"}, root);
+    expect_success(left);
+    EXPECT_THAT(left.output(), HasSubstr("2 of 2 are well"));
+    for (program* const one : {&add, &multiply}) {
+        one->kill(SIGTERM);
+        expect_success(*one);
+    }
+    expect_nothing_left();
+}
+
+TEST_F(Examples, StylesOfOneToOneShowWhatTheySay) {
+    for (auto const& [name, hears, says] :
+         {std::tuple{"one_way", "order 42\n", ""}, std::tuple{"call", "", "42\n"},
+          std::tuple{"async_call", "", "42\n"}}) {
+        program one(std::string("styles_") + name, {"there"}, root);
+        program other(std::string("styles_") + name, {}, root);
+        expect_success(other);
+        expect_success(one);
+        EXPECT_EQ(one.output(), hears) << name;
+        EXPECT_EQ(other.output(), says) << name;
+        expect_nothing_left();
+    }
+}
+TEST_F(Examples, StylesOfOneToManyShowWhatTheySay) {
+    for (auto const& [name, hears, says] :
+         {std::tuple{"publish_subscribe", "news: 42\n", ""}, std::tuple{"survey", "", "84\n"}}) {
+        program one(std::string("styles_") + name, {"there"}, root);
+        program two(std::string("styles_") + name, {"there"}, root);
+        program other(std::string("styles_") + name, {}, root);
+        expect_success(other);
+        expect_success(one);
+        expect_success(two);
+        EXPECT_EQ(one.output(), hears) << name;
+        EXPECT_EQ(two.output(), hears) << name;
+        EXPECT_EQ(other.output(), says) << name;
+        expect_nothing_left();
+    }
+}
+TEST_F(Examples, StyleOfTheLatestValueShowsWhatItSays) {
+    program sensor("styles_latest_value", {"measure"}, root);
+    program panel("styles_latest_value", {}, root);
+    expect_success(panel);
+    EXPECT_THAT(panel.output(), HasSubstr("degrees"));
+    sensor.kill(SIGKILL);
+    EXPECT_EQ(sensor.wait(), killed_by(SIGKILL));
 }
 
 #if PARTYWALL_TEST_COROUTINES

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+// styles_call serve & styles_call
+#include <partywall/partywall.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+using namespace std::chrono_literals;
+
+int main(int argc, char**) {
+    auto me = partywall::join("call").value();
+    if (argc > 1) {
+        auto twice = me.server<int, int>("twice", [](int n) { return 2 * n; }).value();
+        while (twice.executed() == 0) {
+            twice.run_for(10ms);
+        }
+        return 0;
+    }
+    auto twice = me.client<int, int>("twice", {.deadline = 20s}).value();
+    twice.wait_for_server(20s).value();
+    int const answer = *twice.call(21).value();
+    std::printf("%d\n", answer);
+    return answer == 42 ? 0 : 1;
+}
