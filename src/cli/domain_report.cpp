@@ -41,6 +41,39 @@ std::optional<Report> read_endpoint(registry_view const& view, entry_info const&
     return one;
 }
 
+std::optional<surveyor_report> read_surveyor(registry_view const& view, entry_info const& entry,
+                                             bool alive) {
+    surveyor_report one{entry, alive, std::nullopt, std::nullopt, {}};
+    auto questions = read_topic_stats(view.dir(), entry);
+    auto answers = read_inbox_stats(view.dir(), entry);
+    if (!questions || !answers) {
+        if (!still_there(view, entry)) {
+            return std::nullopt;
+        }
+        one.problem = !questions ? questions.error().message : answers.error().message;
+    }
+    if (questions) {
+        one.questions = std::move(*questions);
+    }
+    if (answers) {
+        one.answers = std::move(*answers);
+    }
+    return one;
+}
+
+/// What was gathered by name, without the names of which nothing was left.
+template <class Report, class IsEmpty>
+std::vector<Report> by_name(std::map<std::string, Report>& all, IsEmpty is_empty) {
+    std::vector<Report> some;
+    for (auto& [name, one] : all) {
+        if (!is_empty(one)) {
+            one.name = name;
+            some.push_back(std::move(one));
+        }
+    }
+    return some;
+}
+
 std::vector<breaker_report> breakers_of(registry_view const& view) {
     std::uint64_t const now = monotonic_clock{}.now_ns();
     std::vector<breaker_report> all;
@@ -66,6 +99,12 @@ bool domain_report::healthy() const {
                        [](breaker_report const& b) { return b.is_good(); }) &&
            std::all_of(receivers.begin(), receivers.end(), is_read) &&
            std::all_of(services.begin(), services.end(), is_read) &&
+           std::all_of(surveys.begin(), surveys.end(),
+                       [](survey_report const& s) {
+                           return std::all_of(
+                               s.surveyors.begin(), s.surveyors.end(),
+                               [](surveyor_report const& one) { return one.is_good(); });
+                       }) &&
            std::all_of(topics.begin(), topics.end(), [&](topic_report const& t) {
                return std::all_of(t.publishers.begin(), t.publishers.end(), is_read);
            });
@@ -87,6 +126,7 @@ domain_report read_domain(registry_view const& view) {
     std::sort(report.participants.begin(), report.participants.end(),
               [](auto const& a, auto const& b) { return a.ticket < b.ticket; });
     std::map<std::string, topic_report> topics;
+    std::map<std::string, survey_report> surveys;
     for (entry_info const& e : snapshot.entries) {
         bool const alive = !view.proven_dead(e.owner_ticket);
         if (e.kind == entry_kind::inbox || e.kind == entry_kind::service) {
@@ -96,7 +136,14 @@ domain_report read_domain(registry_view const& view) {
             }
             continue;
         }
-        if (e.kind == entry_kind::surveyor || e.kind == entry_kind::respondent) {
+        if (e.kind == entry_kind::respondent) {
+            surveys[e.name].respondents.push_back({e, alive});
+            continue;
+        }
+        if (e.kind == entry_kind::surveyor) {
+            if (auto s = read_surveyor(view, e, alive)) {
+                surveys[e.name].surveyors.push_back(std::move(*s));
+            }
             continue;
         }
         topic_report& topic = topics[e.name];
@@ -106,12 +153,12 @@ domain_report read_domain(registry_view const& view) {
             topic.publishers.push_back(std::move(*p));
         }
     }
-    for (auto& [name, topic] : topics) {
-        if (!topic.publishers.empty() || !topic.subscriptions.empty()) {
-            topic.name = name;
-            report.topics.push_back(std::move(topic));
-        }
-    }
+    report.topics = by_name(topics, [](topic_report const& t) {
+        return t.publishers.empty() && t.subscriptions.empty();
+    });
+    report.surveys = by_name(surveys, [](survey_report const& s) {
+        return s.surveyors.empty() && s.respondents.empty();
+    });
     for (auto* const all : {&report.receivers, &report.services}) {
         std::sort(all->begin(), all->end(), [](auto const& a, auto const& b) {
             return std::tie(a.entry.name, a.entry.incarnation) <

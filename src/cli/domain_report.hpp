@@ -35,6 +35,28 @@ struct receiver_report {
     std::string problem;
 };
 
+/// A surveyor's questions lie in a ring, as a publisher's messages do, and the answers in an inbox.
+struct surveyor_report {
+    entry_info entry;
+    bool alive = true;
+    std::optional<topic_stats> questions; ///< nothing: `problem` says why
+    std::optional<inbox_stats> answers;   ///< the same
+    std::string problem;
+
+    bool is_good() const { return questions && answers; }
+};
+
+struct respondent_report {
+    entry_info entry;
+    bool alive = true;
+};
+
+struct survey_report {
+    std::string name;
+    std::vector<surveyor_report> surveyors;
+    std::vector<respondent_report> respondents;
+};
+
 struct breaker_report {
     breaker_info info;
     std::vector<bool> alive;              ///< of each participant
@@ -63,6 +85,7 @@ struct domain_report {
     std::vector<receiver_report> receivers;     ///< by name
     std::vector<breaker_report> breakers;       ///< by name
     std::vector<receiver_report> services;      ///< by name
+    std::vector<survey_report> surveys;         ///< by name
     std::vector<file_report> files;             ///< by name
     std::uint64_t bytes_total = 0;
 

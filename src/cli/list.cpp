@@ -33,6 +33,13 @@ int run_list(list_options const& o, common_options const& common) {
             }
         }
     }
+    for (survey_report const& survey : report.surveys) {
+        for (surveyor_report const& s : survey.surveyors) {
+            if (!s.is_good()) {
+                say(printable(s.problem));
+            }
+        }
+    }
     for (auto const* const all : {&report.receivers, &report.services}) {
         for (receiver_report const& r : *all) {
             if (!r.stats) {
@@ -53,7 +60,8 @@ int run_list(list_options const& o, common_options const& common) {
 command make_list(CLI::App& parent, common_options const& common) {
     auto o = std::make_shared<list_options>();
     CLI::App& app = *parent.add_subcommand(
-        "list", "Show participants, topics, breakers, counters and files of a domain");
+        "list",
+        "Show participants, topics, services, surveys, breakers, counters and files of a domain");
     CLI::Option* const json =
         app.add_flag("--json", o->json, "One JSON object, with a version of its schema");
     app.add_flag("--plain", o->plain, "One record per line, fields separated by tabs")

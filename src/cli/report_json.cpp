@@ -54,6 +54,15 @@ json::value any_bytes(std::string_view bytes) {
     return json::object{{"base16", json::string(hex)}};
 }
 
+template <class Items, class Convert>
+json::array array_of(Items const& items, Convert convert) {
+    json::array all;
+    for (auto const& item : items) {
+        all.push_back(convert(item));
+    }
+    return all;
+}
+
 json::object metadata_of(entry_info const& entry) {
     json::object all;
     for (auto const& [key, value] : entry.meta) {
@@ -194,6 +203,52 @@ json::object service_of(receiver_report const& r) {
     return o;
 }
 
+json::object surveyor_of(surveyor_report const& s) {
+    json::object o{{"participant", s.entry.owner_ticket},
+                   {"number", s.entry.number},
+                   {"incarnation", std::to_string(s.entry.incarnation)},
+                   {"alive", s.alive},
+                   {"health", to_string(s.entry.state)},
+                   {"type", type_of(s.entry)},
+                   {"depth", s.entry.depth},
+                   {"payload_bytes_max", s.entry.payload_bytes_max},
+                   {"metadata", metadata_of(s.entry)},
+                   {"problem", s.is_good() ? json::value() : json::value(s.problem)},
+                   {"counters", nullptr},
+                   {"readers", json::array()},
+                   {"respondents", json::array()}};
+    if (s.is_good()) {
+        topic_stats const& q = *s.questions;
+        inbox_stats const& a = *s.answers;
+        o["counters"] = json::object{{"asked", q.sent},
+                                     {"wakes", q.wakes},
+                                     {"answers", a.received},
+                                     {"missed", a.missed},
+                                     {"sleeps", a.sleeps},
+                                     {"respondents_gone", a.lanes_freed},
+                                     {"respondents_max", a.senders_max},
+                                     {"bytes", q.ring_bytes + q.readers_bytes + a.bytes}};
+        o["readers"] = array_of(q.readers, reader_of);
+        o["respondents"] = array_of(a.senders, [](sender_stats const& one) {
+            return json::object{
+                {"participant", one.ticket}, {"incarnation", std::to_string(one.incarnation)},
+                {"closed", one.closed},      {"answers", one.received},
+                {"missed", one.missed},      {"wakes", one.wakes}};
+        });
+    }
+    return o;
+}
+
+json::object respondent_of(respondent_report const& r) {
+    return {{"participant", r.entry.owner_ticket},
+            {"number", r.entry.number},
+            {"incarnation", std::to_string(r.entry.incarnation)},
+            {"alive", r.alive},
+            {"health", to_string(r.entry.state)},
+            {"type", type_of(r.entry)},
+            {"metadata", metadata_of(r.entry)}};
+}
+
 json::object counts_of(breaker_stats::counts const& c) {
     return {{"calls", c.calls},
             {"failures", c.failures},
@@ -233,15 +288,6 @@ json::object breaker_of(breaker_report const& b) {
     return o;
 }
 
-template <class Items, class Convert>
-json::array array_of(Items const& items, Convert convert) {
-    json::array all;
-    for (auto const& item : items) {
-        all.push_back(convert(item));
-    }
-    return all;
-}
-
 } // namespace
 
 std::string report_as_json(domain_report const& report) {
@@ -271,6 +317,13 @@ std::string report_as_json(domain_report const& report) {
         {"receivers", array_of(report.receivers, receiver_of)},
         {"breakers", array_of(report.breakers, breaker_of)},
         {"services", array_of(report.services, service_of)},
+        {"surveys", array_of(report.surveys,
+                             [](survey_report const& s) {
+                                 return json::object{
+                                     {"name", s.name},
+                                     {"surveyors", array_of(s.surveyors, surveyor_of)},
+                                     {"respondents", array_of(s.respondents, respondent_of)}};
+                             })},
         {"files", array_of(report.files,
                            [](file_report const& f) {
                                return json::object{{"name", any_bytes(f.name)}, {"bytes", f.bytes}};

@@ -140,6 +140,43 @@ void show_service(sink out, receiver_report const& r) {
     }
 }
 
+void show(sink out, surveyor_report const& s) {
+    entry_info const& e = s.entry;
+    fmt::format_to(out, "  surveyor of {}: {}, {}, type {}, depth {}, questions up to {}\n",
+                   e.owner_ticket, life(s.alive), to_string(e.state), printable(e.type.name),
+                   e.depth, show_size(e.payload_bytes_max));
+    if (!e.meta.empty()) {
+        fmt::format_to(out, "    metadata: {}\n", show_metadata(e));
+    }
+    if (!s.is_good()) {
+        fmt::format_to(out, "    PROBLEM: {}\n", printable(s.problem));
+        return;
+    }
+    topic_stats const& q = *s.questions;
+    inbox_stats const& a = *s.answers;
+    fmt::format_to(out,
+                   "    asked {}, answers {}, missed {}, sleeps {}, {} of {} respondents, {}\n",
+                   q.sent, a.received, a.missed, a.sleeps, a.senders.size(), a.senders_max,
+                   show_size(q.ring_bytes + q.readers_bytes + a.bytes));
+    for (sender_stats const& one : a.senders) {
+        fmt::format_to(out, "    respondent {}.{}: answers {}, missed {}\n", one.ticket,
+                       one.incarnation & endpoints_max, one.received, one.missed);
+    }
+    for (reader_stats const& one : q.readers) {
+        fmt::format_to(out, "    reader {}: questions {}, missed {}, sleeps {}\n", one.ticket,
+                       one.received, one.missed, one.sleeps);
+    }
+}
+
+void show(sink out, respondent_report const& r) {
+    entry_info const& e = r.entry;
+    fmt::format_to(out, "  respondent {}.{}: {}, {}, type {}\n", e.owner_ticket, e.number,
+                   life(r.alive), to_string(e.state), printable(e.type.name));
+    if (!e.meta.empty()) {
+        fmt::format_to(out, "    metadata: {}\n", show_metadata(e));
+    }
+}
+
 } // namespace
 
 std::string report_as_text(domain_report const& report) {
@@ -169,6 +206,16 @@ std::string report_as_text(domain_report const& report) {
     fmt::format_to(out, "\nservices: {}\n", report.services.size());
     for (receiver_report const& r : report.services) {
         show_service(out, r);
+    }
+    fmt::format_to(out, "\nsurveys: {}\n", report.surveys.size());
+    for (survey_report const& survey : report.surveys) {
+        fmt::format_to(out, "{}\n", printable(survey.name));
+        for (surveyor_report const& s : survey.surveyors) {
+            show(out, s);
+        }
+        for (respondent_report const& r : survey.respondents) {
+            show(out, r);
+        }
     }
     fmt::format_to(out, "\nbreakers: {}\n", report.breakers.size());
     for (breaker_report const& b : report.breakers) {
@@ -243,6 +290,23 @@ std::string report_as_plain(domain_report const& report) {
         for (sender_stats const& one : s.senders) {
             fmt::format_to(out, "client\t{}\t{}\t{}\t{}\n", name, e.owner_ticket, one.ticket,
                            one.received);
+        }
+    }
+    for (survey_report const& survey : report.surveys) {
+        std::string const name = printable(survey.name);
+        for (surveyor_report const& s : survey.surveyors) {
+            entry_info const& e = s.entry;
+            topic_stats const q = s.questions.value_or(topic_stats{});
+            inbox_stats const a = s.answers.value_or(inbox_stats{});
+            fmt::format_to(out, "surveyor\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name,
+                           e.owner_ticket, life(s.alive),
+                           s.is_good() ? to_string(e.state) : "broken", printable(e.type.name),
+                           e.depth, e.payload_bytes_max, q.sent, a.received, a.missed);
+        }
+        for (respondent_report const& r : survey.respondents) {
+            entry_info const& e = r.entry;
+            fmt::format_to(out, "respondent\t{}\t{}\t{}\t{}\t{}\t{}\n", name, e.owner_ticket,
+                           e.number, life(r.alive), to_string(e.state), printable(e.type.name));
         }
     }
     for (file_report const& f : report.files) {
