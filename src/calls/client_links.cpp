@@ -126,11 +126,14 @@ void client_core::look_for_servers(std::uint64_t now_ns) noexcept {
     try {
         auto const all = participant_->entries(entry_kind::service, name());
         refusal_code_ = {};
+        others_drain_ = false;
         for (entry_info const& e : all) {
             if (link* const l = find_link(e.incarnation)) {
                 l->draining = e.state != health::ready;
             } else if (e.state == health::ready && links_.size() < options_.servers_max) {
                 attach_to(e);
+            } else if (e.state == health::draining) {
+                others_drain_ = others_drain_ || !is_known_dead(e.owner_ticket);
             }
         }
         epoch_seen_ = epoch;
@@ -138,10 +141,14 @@ void client_core::look_for_servers(std::uint64_t now_ns) noexcept {
     }
 }
 
+bool client_core::is_known_dead(std::uint64_t ticket) {
+    participant_core::life_view const life = participant_->life_of(ticket);
+    return participant_->proven_dead(ticket) ||
+           (life.word != nullptr && os::robust_died_now(life.word));
+}
+
 void client_core::attach_to(entry_info const& e) {
-    participant_core::life_view const life = participant_->life_of(e.owner_ticket);
-    if (participant_->proven_dead(e.owner_ticket) ||
-        (life.word != nullptr && os::robust_died_now(life.word))) {
+    if (is_known_dead(e.owner_ticket)) {
         return;
     }
     sender_options options;
@@ -187,6 +194,16 @@ client_core::link* client_core::find_link(std::uint64_t server) noexcept {
     return nullptr;
 }
 
+/// Calls of ours under way, and what others have sent and it has not begun with. That costs some
+/// cache lines for each lane, so it is looked at once per microsecond and lane.
+std::uint64_t client_core::busy(link& l) const noexcept {
+    if (seen_ns_ - l.of_others_ns >= std::uint64_t{l.out->lane_count()} * 1000) {
+        l.of_others = l.out->waiting_of_others();
+        l.of_others_ns = seen_ns_;
+    }
+    return l.open + l.of_others;
+}
+
 client_core::link* client_core::choose() noexcept {
     std::size_t const count = links_.size();
     if (count == 1 && usable(links_[0])) [[likely]] {
@@ -204,7 +221,7 @@ client_core::link* client_core::choose() noexcept {
         std::size_t const second = (first + 1 + (random_ & 0xffff'ffff) % (count - 1)) % count;
         link& a = links_[first];
         link& b = links_[second];
-        link& less = a.open <= b.open ? a : b; // a draw between equals
+        link& less = busy(a) <= busy(b) ? a : b; // a draw between equals
         if (usable(less)) {
             return &less;
         }
@@ -220,7 +237,7 @@ client_core::link* client_core::choose() noexcept {
             next_link_ = static_cast<std::uint32_t>(at + 1);
             return &l;
         }
-        if (best == nullptr || l.open < best->open) {
+        if (best == nullptr || busy(l) < busy(*best)) {
             best = &l;
         }
     }
@@ -232,15 +249,18 @@ call_errc client_core::find_server(bool wait, std::uint64_t until_ns, link*& fou
     look_for_servers(os::monotonic_ns());
     found = choose();
     if (found == nullptr && wait) {
-        if (call_errc const e = wait_for_server(until_ns); e != call_ok) {
-            return e == call_errc::deadline ? call_errc::no_server : e;
+        call_errc const e = wait_for_server(until_ns);
+        if (e != call_ok && e != call_errc::deadline) {
+            return e;
         }
-        found = choose();
+        found = e == call_ok ? choose() : nullptr;
     }
     if (found != nullptr) {
         return call_ok;
     }
-    return !links_.empty()                    ? call_errc::draining
+    bool const drains = std::any_of(links_.begin(), links_.end(),
+                                    [](link const& l) { return l.draining && l.out->attached(); });
+    return drains || others_drain_            ? call_errc::draining
            : refusal_code_ != endpoint_errc{} ? call_errc::refused
                                               : call_errc::no_server;
 }

@@ -4,6 +4,8 @@
 #include "../endpoint/reading_wait.hpp"
 #include "reply_port.hpp"
 
+#include <exception>
+
 namespace partywall::inline v0::detail {
 
 deferred_core::deferred_core(std::shared_ptr<reply_port> port, std::shared_ptr<server_load> load,
@@ -50,7 +52,9 @@ std::uint64_t deferred_core::room() const noexcept { return port_ != nullptr ? p
 
 void deferred_core::let_go() noexcept {
     if (load_ != nullptr) {
-        (void)fail(reply_status::unanswered, 0, {});
+        // By an exception: the handler's own, most likely.
+        bool const thrown = std::uncaught_exceptions() != 0;
+        (void)fail(thrown ? reply_status::threw : reply_status::unanswered, 0, {});
     }
 }
 
@@ -59,7 +63,16 @@ bool deferred_core::send(answer_head const& head, std::byte const* message,
     if (load_ == nullptr) {
         return false;
     }
-    bool const sent = port_ != nullptr && port_->answer(head, message, bytes);
+    bool const wanted = port_ != nullptr;
+    bool const is_error = head.status != reply_status::value || bytes > room();
+    bool const sent = wanted && port_->answer(head, message, bytes);
+    // Nobody minds that a request which wants no answer gets none.
+    bool const counts =
+        wanted ? sent
+               : head.status != reply_status::value && head.status != reply_status::unanswered;
+    if (is_error && counts) {
+        load_->failed.fetch_add(1, std::memory_order_relaxed); // relaxed: a figure
+    }
     port_ = nullptr;
     // release: pairs with the acquire of who drains; the answer comes first.
     if (load_->deferred.fetch_sub(1, std::memory_order_release) == 1) {

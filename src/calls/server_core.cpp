@@ -142,6 +142,20 @@ void server_core::source_ended(source& s) noexcept {
     }
 }
 
+/// Answers that are given later fail in any thread; the counter is this one's.
+void server_core::count_failures() noexcept {
+    std::uint64_t const all = load_->failed.load(std::memory_order_relaxed); // relaxed: a figure
+    if (all != failed_later_) [[unlikely]] {
+        add_to_own(counters_->failed, all - failed_later_);
+        failed_later_ = all;
+    }
+}
+
+void server_core::after_sleep() noexcept {
+    receiver_core::after_sleep();
+    count_failures();
+}
+
 void server_core::let_go() noexcept {
     if (closed_too_ != nullptr) {
         *closed_too_ = true;
@@ -160,9 +174,17 @@ std::size_t server_core::poll(std::size_t most) noexcept {
     if (serving_) {
         return 0; // a handler that polls its own server: one request at a time
     }
-    return serving::poll(
+    bool alive = true;
+    std::size_t const count = serving::poll(
         *this, most, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
+        [this, &alive](taken const& t, std::uint64_t now_ns) {
+            alive = serve(t, now_ns);
+            return alive;
+        });
+    if (alive) {
+        count_failures();
+    }
+    return count;
 }
 
 wait_errc server_core::run_until(std::uint64_t until_ns) noexcept {
@@ -262,6 +284,7 @@ void server_core::execute(exchange& x, std::shared_ptr<reply_port> const& port) 
         x.load = &load_;
         executed_ += 1;
         handler_->handle(x);
+        count_failures();
         return;
     }
     if (!serving::answer(*handler_, x, *port)) [[unlikely]] {
@@ -309,7 +332,9 @@ bool server_core::drain(std::uint64_t until_ns) noexcept {
 std::uint64_t server_core::expired() const noexcept { return own(counters_->expired); }
 std::uint64_t server_core::cancelled() const noexcept { return own(counters_->cancelled); }
 std::uint64_t server_core::refused() const noexcept { return own(counters_->refused); }
-std::uint64_t server_core::failed() const noexcept { return own(counters_->failed); }
+std::uint64_t server_core::failed() const noexcept {
+    return own(counters_->failed) + load_->failed.load(std::memory_order_relaxed) - failed_later_;
+}
 std::uint64_t server_core::lost() const noexcept { return own(counters_->lost); }
 std::uint32_t server_core::deferred() const noexcept {
     return load_->deferred.load(std::memory_order_relaxed); // relaxed: a figure

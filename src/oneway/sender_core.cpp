@@ -128,6 +128,41 @@ std::uint64_t sender_core::sent() const noexcept {
            (inbox_ != nullptr ? ring.position() - ring.geometry().start_position : 0);
 }
 
+std::uint32_t sender_core::lane_count() const noexcept {
+    return inbox_ != nullptr ? segment_->constants.lane_count : 0;
+}
+
+/// What stands there is only counted with: other senders' numbers, and stamps of cells within bounds
+/// whatever the numbers are.
+std::uint64_t sender_core::waiting_of_others() const noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed; // figures
+    std::uint64_t all = 0;
+    for (std::uint32_t i = 0; i < lane_count(); ++i) {
+        lane_header const& h = segment_->lanes()[i];
+        if (i == lane_ || owner_word<>::load(h.owner).phase() != slot_phase::ready) {
+            continue;
+        }
+        std::uint64_t const start = std_atomics::load(h.start, relaxed);
+        std::uint64_t const taken = std_atomics::load(h.taken, relaxed);
+        std::uint64_t const next = static_cast<std::int64_t>(taken - start) > 0 ? taken : start;
+        ring_geometry const g = segment_->geometry(i);
+        // Those that were sent are the first ones: bisected, and mostly there are none.
+        std::uint64_t sent = 0;
+        for (std::uint64_t unknown = g.cell_count; unknown != 0;) {
+            std::uint64_t const half = sent == 0 && unknown == g.cell_count ? 0 : unknown / 2;
+            std::uint64_t const at = next + sent + half;
+            if (std_atomics::load(g.stamp(at), relaxed) == ready_stamp(at)) {
+                sent += half + 1;
+                unknown -= half + 1;
+            } else {
+                unknown = half;
+            }
+        }
+        all += sent;
+    }
+    return all;
+}
+
 /// Called when nobody is attached, or whoever was has ended. True: somebody is.
 bool sender_core::find_receiver() noexcept {
     if (mark_.is_child() || closed_) {

@@ -49,7 +49,9 @@ struct server_options {
 /// Which of several servers of one name gets a call.
 enum class balance : std::uint8_t {
     round_robin = 1, ///< in turn
-    least_busy, ///< of two that are drawn, the one that has fewer calls of this client under way
+    /// Of two that are drawn, the one with fewer calls of this client under way and fewer requests
+    /// of others that it has still to begin with.
+    least_busy,
 };
 
 /// What a call does that finds no room.

@@ -179,7 +179,9 @@ class PARTYWALL_API client_core final : public receiver_core {
         std::uint64_t server = 0; ///< incarnation
         source* replies = nullptr;
         callee_circuit* circuit = nullptr;
-        std::uint32_t open = 0; ///< replies that may still come (I2); 0: no calls
+        std::uint32_t open = 0;         ///< replies that may still come (I2); 0: no calls
+        std::uint64_t of_others = 0;    ///< requests that it has still to begin with ...
+        std::uint64_t of_others_ns = 0; ///< ... when that was looked at
         bool draining = false;
         bool broken = false; ///< its lane to us has ended
         bool corrupt = false;
@@ -223,6 +225,7 @@ class PARTYWALL_API client_core final : public receiver_core {
                                                      std::uint64_t now_ns) noexcept;
     void record(call_slot& s, call_result const& how) noexcept;
     link* choose() noexcept;
+    std::uint64_t busy(link& l) const noexcept;
     link* find_link(std::uint64_t server) noexcept;
     [[gnu::noinline, gnu::cold]] call_errc find_server(bool wait, std::uint64_t until_ns,
                                                        link*& found) noexcept;
@@ -232,6 +235,7 @@ class PARTYWALL_API client_core final : public receiver_core {
                                                      std::uint64_t until_ns) noexcept;
     [[gnu::noinline, gnu::cold]] void look_for_servers(std::uint64_t now_ns) noexcept;
     void attach_to(entry_info const& e);
+    bool is_known_dead(std::uint64_t ticket); ///< may throw std::bad_alloc
     bool usable(link const& l) const noexcept { return l.out->attached() && !l.draining; }
     bool has_credit(link& l, std::uint32_t need) noexcept;
     void end_link(std::size_t index) noexcept;
@@ -284,6 +288,7 @@ class PARTYWALL_API client_core final : public receiver_core {
     std::uint64_t seen_ns_ = 0; ///< of the clock, when it was last read for a call or for a breaker
     std::uint32_t next_link_ = 0;
     std::uint32_t epoch_seen_ = 0;
+    bool others_drain_ = false;     ///< servers that we have no link to
     std::uint32_t body_offset_ = 0; ///< of requests
     std::uint32_t reply_body_offset_ = 0;
     std::uint64_t reply_body_bytes_ = 0; ///< 0: variable

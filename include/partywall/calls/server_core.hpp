@@ -37,6 +37,7 @@ class stream_core;
 /// What the ports of one server have in common, and what outlives it.
 struct server_load {
     std::atomic<std::uint32_t> deferred{0}; ///< answers that are still to be given
+    std::atomic<std::uint64_t> failed{0};   ///< of those that were given, errors
 };
 
 /// A request as its handler gets it, and what becomes of it.
@@ -121,7 +122,9 @@ class PARTYWALL_API server_core final : public receiver_core {
 
     void lane_opened(source& s) override;
     void source_ended(source& s) noexcept override;
+    void after_sleep() noexcept override;
     void let_go() noexcept override;
+    void count_failures() noexcept;
 
     lane_header* headers_ = nullptr;
     inbox_control* counters_ = nullptr;
@@ -133,6 +136,7 @@ class PARTYWALL_API server_core final : public receiver_core {
     bool* closed_too_ = nullptr; ///< of the serve() that is under way
     health health_ = health::starting;
     std::uint64_t executed_ = 0;
+    std::uint64_t failed_later_ = 0; ///< of load_->failed, what is in the counter
     std::unique_ptr<request_handler> handler_;
     std::vector<std::shared_ptr<reply_port>> ports_; ///< by lane
     std::shared_ptr<server_load> load_;

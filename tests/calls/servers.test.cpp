@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSL-1.0
+// Several servers of one name, and those that are there and cannot be used; figures that a server
+// keeps of what it answers later.
+#include "support.hpp"
+
+#include <partywall/oneway/inbox_stats.hpp>
+#include <support/sandbox.hpp>
+
+#include <stdexcept>
+#include <vector>
+
+namespace partywall::test {
+namespace {
+
+struct ServersTest : testing::Test {
+    scratch_root root;
+    participant me = joined(root.path());
+    participant other = joined(root.path(), "other");
+
+    auto echo(participant& who, server_options const& options = serving()) {
+        return who
+            .server<ask, told>(
+                "s", [](ask const& a) { return told::of(a.number); }, options)
+            .value();
+    }
+    static void expect(call_outcome<told> const& r, call_errc reason) {
+        ASSERT_FALSE(r.has_value());
+        EXPECT_EQ(to_string(r.error().reason), to_string(reason));
+        EXPECT_EQ(r.error().executed, executed::no);
+    }
+};
+using Servers = ServersTest;
+
+TEST_F(Servers, ThatAllDrainAreNotAbsentEvenForAClientThatComesThen) {
+    auto s = echo(me);
+    ASSERT_TRUE(s.drain().has_value());
+    auto c = other.client<ask, told>("s", calling()).value();
+    EXPECT_EQ(c.servers(), 0u);
+    expect(c.call(ask::of(1)), call_errc::draining);
+    call_options patient;
+    patient.deadline = 1ms;
+    patient.wait_for_ready = true;
+    expect(c.call(ask::of(1), patient), call_errc::draining);
+    EXPECT_EQ(c.wait_for_server(1ms).error(), call_errc::deadline);
+    ASSERT_TRUE(s.ready().has_value());
+    ASSERT_TRUE(c.wait_for_server(1h).has_value());
+    {
+        running thread(s);
+        EXPECT_TRUE(c.call(ask::of(2)).value()->answers(2));
+    }
+    ASSERT_TRUE(s.drain().has_value());
+    expect(c.call(ask::of(3)), call_errc::draining);
+    EXPECT_EQ(s.refused(), 0u) << "nothing was sent";
+    s.close();
+    expect(c.call(ask::of(3)), call_errc::no_server);
+}
+
+TEST_F(Servers, WithLessToDoForAnybodyGetTheCallsOfAClientThatLooks) {
+    server_options so = serving();
+    so.clients_max = 4;
+    auto first = echo(me, so);
+    client_options alone = calling();
+    alone.servers_max = 1;
+    auto busy = other.client<ask, told>("s", alone).value();
+    std::vector<pending_call<told>> theirs;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        theirs.push_back(busy.call_async(ask::of(i)));
+    }
+    participant third = joined(root.path(), "third");
+    auto second = echo(third, so);
+    client_options looks = calling();
+    looks.balance = balance::least_busy;
+    participant fourth = joined(root.path(), "fourth");
+    auto c = fourth.client<ask, told>("s", looks).value();
+    ASSERT_EQ(c.servers(), 2u);
+    std::vector<pending_call<told>> ours;
+    for (std::uint64_t i = 0; i < 7; ++i) {
+        ours.push_back(c.call_async(ask::of(i)));
+    }
+    EXPECT_EQ(second.poll(), 7u) << "none of ours is with the first, but eight of theirs are";
+    EXPECT_EQ(first.poll(), 8u);
+    for (auto& each : theirs) {
+        EXPECT_TRUE(each.get().has_value());
+    }
+    for (auto& each : ours) {
+        EXPECT_TRUE(each.get().has_value());
+    }
+    // The other way round, in lanes that have been used.
+    auto with_second = third.client<ask, told>("s", looks).value();
+    std::uint64_t number = 100;
+    std::vector<pending_call<told>> more;
+    for (; more.size() < 64; ++number) { // evenly, so that each has as many of them
+        more.push_back(with_second.call_async(ask::of(number)));
+    }
+    std::size_t const at_first = first.poll();
+    EXPECT_EQ(at_first, 32u);
+    eventually([&] { // what it has seen of the others may be some microseconds old
+        auto r = c.call_async(ask::of(number));
+        bool const to_first = first.poll() == 1;
+        r.cancel();
+        return to_first;
+    });
+    EXPECT_GE(second.poll(), 32u);
+}
+
+TEST_F(Servers, CountWhatFailsLaterAsWhatFailsAtOnce) {
+    std::vector<deferred<told>> owed;
+    auto s = me.server<ask, told>("s", [&](ask const& a, deferred<told> d, call_context&) {
+                   if (a.number == 4) {
+                       throw std::runtime_error("out of ink");
+                   }
+                   owed.push_back(std::move(d));
+               }).value();
+    auto c = other.client<ask, told>("s", calling()).value();
+    std::vector<pending_call<told>> calls;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        calls.push_back(c.call_async(ask::of(i)));
+    }
+    ASSERT_TRUE(c.post(ask::of(5)).has_value());
+    EXPECT_EQ(s.poll(), 5u);
+    EXPECT_EQ(s.failed(), 0u);
+    EXPECT_TRUE(owed.at(0).answer(told::of(0)));
+    std::thread([&] { EXPECT_TRUE(owed.at(1).fail(7, "no paper")); }).join();
+    owed.at(2) = std::move(owed.at(3)); // the third is let go
+    EXPECT_EQ(s.failed(), 2u);
+    owed.pop_back(); // that of post(): nobody minds
+    EXPECT_EQ(s.failed(), 2u);
+    EXPECT_TRUE(owed.at(2).fail(8));
+    EXPECT_EQ(s.failed(), 3u);
+    EXPECT_EQ(calls[1].get().error().code, 7);
+    EXPECT_EQ(calls[2].get().error().fault, server_fault::unanswered);
+    EXPECT_EQ(calls[3].get().error().code, 8);
+    auto threw = c.call_async(ask::of(4));
+    EXPECT_EQ(s.poll(), 1u);
+    EXPECT_EQ(threw.get().error().fault, server_fault::threw);
+    EXPECT_EQ(s.failed(), 4u);
+    auto const entries = me.core()->entries(entry_kind::service, "s");
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(read_inbox_stats(me.core()->dir(), entries[0]).value().failed, 4u)
+        << "others see it too";
+    EXPECT_EQ(s.deferred(), 0u);
+}
+
+TEST_F(Servers, FindThatARequestInAChunkWasGivenUp) {
+    server_options so = serving(8);
+    so.inline_bytes_max = 256;
+    std::uint64_t last = 0;
+    auto s = me.server<page, told>(
+                   "s",
+                   [&](page const& b) {
+                       last = b.words.back();
+                       return told::of(b.words[0]);
+                   },
+                   so)
+                 .value();
+    client_options o = calling();
+    o.with_breaker = false; // however many are given up
+    auto c = other.client<page, told>("s", o).value();
+    page b{};
+    for (std::uint64_t i = 0; i < 20; ++i) { // chunks are used again
+        b.words.front() = b.words.back() = 2 * i;
+        auto const late = c.call(b, 1us);
+        EXPECT_EQ(late.error(), call_errc::deadline);
+        EXPECT_EQ(late.error().executed, executed::no);
+        auto given_up = c.call_async(b);
+        given_up.cancel();
+        EXPECT_EQ(given_up.get().error().executed, executed::no);
+        b.words.front() = b.words.back() = 2 * i + 1;
+        auto wanted = c.call_async(b);
+        EXPECT_EQ(s.poll(), 3u);
+        EXPECT_EQ(s.cancelled(), 2 * (i + 1));
+        EXPECT_EQ(s.executed(), i + 1);
+        EXPECT_TRUE(wanted.get().value()->answers(2 * i + 1));
+        EXPECT_EQ(last, 2 * i + 1);
+    }
+    EXPECT_EQ(s.expired(), 0u);
+}
+
+} // namespace
+} // namespace partywall::test
