@@ -174,17 +174,13 @@ std::size_t server_core::poll(std::size_t most) noexcept {
     if (serving_) {
         return 0; // a handler that polls its own server: one request at a time
     }
-    bool alive = true;
-    std::size_t const count = serving::poll(
+    serving::polled const p = serving::poll(
         *this, most, [this] { return take(); },
-        [this, &alive](taken const& t, std::uint64_t now_ns) {
-            alive = serve(t, now_ns);
-            return alive;
-        });
-    if (alive) {
+        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
+    if (p.alive) {
         count_failures();
     }
-    return count;
+    return p.count;
 }
 
 wait_errc server_core::run_until(std::uint64_t until_ns) noexcept {

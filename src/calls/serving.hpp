@@ -17,26 +17,32 @@ namespace partywall::inline v0::detail {
 /// take() gives the next message, or why there is none; serve(message, time) deals with it, and says
 /// false if that has destroyed `end`.
 struct serving {
+    struct polled {
+        std::size_t count = 0; ///< requests
+        bool alive = true;     ///< false: a handler has destroyed `end`
+    };
+
     template <class End, class Take, class Serve>
-    static std::size_t poll(End& end, std::size_t most, Take take, Serve serve) noexcept {
-        std::size_t count = 0;
-        while (count < most) {
+    static polled poll(End& end, std::size_t most, Take take, Serve serve) noexcept {
+        polled p;
+        while (p.count < most) {
             taken const t = end.try_for_descriptor(take);
             switch (t.error) {
             case receive_errc::none:
-                count += 1;
-                if (!serve(t, os::monotonic_ns())) {
-                    return count;
+                p.count += 1;
+                p.alive = serve(t, os::monotonic_ns());
+                if (!p.alive) {
+                    return p;
                 }
                 break;
             case receive_errc::peer_died:
             case receive_errc::publisher_closed:
             case receive_errc::refused:
             case receive_errc::corrupt: break; // one has gone: source_ended() dealt with it
-            default: return count;
+            default: return p;
             }
         }
-        return count;
+        return p;
     }
 
     template <class End, class Take, class Serve>
@@ -78,7 +84,9 @@ struct serving {
     static bool drain(End& end, std::uint64_t until_ns, server_load const& load, Take take,
                       Serve serve) noexcept {
         for (;;) {
-            (void)poll(end, ~std::size_t{0}, take, serve);
+            if (!poll(end, ~std::size_t{0}, take, serve).alive) {
+                return true;
+            }
             // acquire: pairs with the release when an answer was given.
             if (load.deferred.load(std::memory_order_acquire) == 0) {
                 return true;

@@ -173,8 +173,9 @@ std::size_t respondent_core::poll(std::size_t most) noexcept {
         return 0; // a handler that polls its own respondent: one question at a time
     }
     return serving::poll(
-        *this, most, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
+               *this, most, [this] { return take(); },
+               [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); })
+        .count;
 }
 
 wait_errc respondent_core::run_until(std::uint64_t until_ns) noexcept {
