@@ -70,7 +70,7 @@ void client_core::accept_of_stream(call_slot& s, taken const& t) noexcept {
 }
 
 /// False: there is no room now.
-bool client_core::note(call_slot const& s, link& l, std::uint32_t read,
+bool client_core::note(call_slot const& s, link& l, std::uint64_t read,
                        std::uint32_t flags) noexcept {
     if (!l.out->attached() || l.out->admit_attached() != send_ok) {
         return false;
@@ -88,7 +88,7 @@ bool client_core::note(call_slot const& s, link& l, std::uint32_t read,
 /// So that the server goes on. Told by halves of the window: the other half is under way meanwhile.
 void client_core::tell_read(call_slot& s) noexcept {
     stream_state& in = *s.stream;
-    std::uint32_t const more = in.read - in.told;
+    auto const more = static_cast<std::uint32_t>(in.read - in.told); // no more than the window
     if (more < (in.window + 1) / 2 || !s.open || s.done) {
         return;
     }

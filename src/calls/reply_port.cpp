@@ -85,7 +85,7 @@ void reply_port::add_stream(std::uint64_t id, std::shared_ptr<stream_flow> const
 }
 
 /// An id that no stream has says nothing: it may have ended meanwhile, or be invented.
-void reply_port::note(std::uint64_t id, std::uint32_t read, bool stop) noexcept {
+void reply_port::note(std::uint64_t id, std::uint64_t read, bool stop) noexcept {
     std::lock_guard const one_at_a_time(lock_);
     for (stream const& s : streams_) {
         auto const flow = s.id == id ? s.flow.lock() : nullptr;

@@ -56,7 +56,7 @@ class reply_port {
     /// Where a stream over this port hears what its client says. May throw std::bad_alloc.
     void add_stream(std::uint64_t id, std::shared_ptr<stream_flow> const& flow);
     /// What the client says: how far it has read the stream, or that it reads no more.
-    void note(std::uint64_t id, std::uint32_t read, bool stop) noexcept;
+    void note(std::uint64_t id, std::uint64_t read, bool stop) noexcept;
     /// False: the client is gone.
     bool answer(answer_head const& head, std::byte const* message, std::uint64_t bytes) noexcept;
     bool usable() noexcept;

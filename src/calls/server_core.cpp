@@ -221,8 +221,7 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     bool const wants_reply = (flags & request_flag::wants_reply) != 0;
     if ((flags & request_flag::note) != 0) [[unlikely]] {
         if (ports_[s.number] != nullptr) {
-            ports_[s.number]->note(std_atomics::load(request.id, relaxed),
-                                   static_cast<std::uint32_t>(deadline_ns),
+            ports_[s.number]->note(std_atomics::load(request.id, relaxed), deadline_ns,
                                    (flags & request_flag::stop) != 0);
         }
         return;

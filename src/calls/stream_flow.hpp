@@ -17,7 +17,7 @@ class stream_flow {
 
     // The server's thread, or whoever closes the port.
 
-    void read_up_to(std::uint32_t replies) noexcept {
+    void read_up_to(std::uint64_t replies) noexcept {
         read_.store(replies, std::memory_order_relaxed); // published by news_
         ring();
     }
@@ -33,10 +33,10 @@ class stream_flow {
         return news_.load(std::memory_order_acquire); // pairs with the increment in ring()
     }
     bool stopped() const noexcept { return stopped_.load(std::memory_order_relaxed); } // see news()
-    /// Replies of `sent` that the client has not read. More than the window: it says that it read
-    /// what was never sent.
-    std::uint32_t under_way(std::uint32_t sent) const noexcept {
-        return sent - read_.load(std::memory_order_relaxed); // see news()
+    /// Replies of `sent` that the client has not read. More than the window: it says what cannot be.
+    std::uint64_t under_way(std::uint64_t sent) const noexcept {
+        std::uint64_t const read = read_.load(std::memory_order_relaxed); // see news()
+        return read <= sent ? sent - read : ~std::uint64_t{0};
     }
     std::uint32_t window() const noexcept { return window_; }
     /// Sleeps until there is news since `seen`, or the time.
@@ -57,7 +57,7 @@ class stream_flow {
     }
 
     std::uint32_t const window_;
-    std::atomic<std::uint32_t> read_{0};
+    std::atomic<std::uint64_t> read_{0};
     std::atomic<std::uint32_t> news_{0};
     std::atomic<std::uint32_t> sleepers_{0};
     std::atomic<bool> stopped_{false};

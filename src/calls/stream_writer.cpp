@@ -6,9 +6,9 @@
 
 #include <partywall/endpoint/reading_end.hpp>
 #include <partywall/os/clock.hpp>
+#include <partywall/segment/atomics.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <new>
 #include <utility>
 
@@ -32,7 +32,7 @@ struct stream_body {
         : duty(std::move(owed)), flow(std::move(with)) {}
     deferred_core duty;
     std::shared_ptr<stream_flow> flow;
-    std::uint32_t sent = 0;
+    std::uint64_t sent = 0;
     char const* servers_thread = &thread_mark; ///< which alone hears how far the client has read
 };
 
@@ -80,7 +80,7 @@ bool stream_core::fail(std::int32_t code, std::string_view text) noexcept {
 /// The handler threw, and was the last to have it: what is the last to have `body` sees all of it.
 void stream_core::threw(std::string_view text) noexcept {
     if (body_ != nullptr && body_.use_count() == 1) {
-        std::atomic_thread_fence(std::memory_order_acquire); // pairs with the last decrement
+        std_atomics::fence(std::memory_order_acquire); // pairs with the last decrement's release
         (void)body_->duty.fail(reply_status::threw, 0, text);
     }
 }
@@ -91,10 +91,13 @@ stream_errc stream_core::send(std::byte const* message, std::uint64_t bytes,
         return stream_errc::gone;
     }
     stream_flow& flow = *body_->flow;
+    if (!flow.stopped() && bytes > body_->duty.room()) {
+        return stream_errc::too_large;
+    }
     std::uint64_t until = 0; // not known yet
     for (;;) {
         std::uint32_t const seen = flow.news();
-        std::uint32_t const under_way = flow.under_way(body_->sent);
+        std::uint64_t const under_way = flow.under_way(body_->sent);
         if (flow.stopped() || under_way > flow.window()) {
             return stream_errc::gone;
         }
@@ -112,9 +115,6 @@ stream_errc stream_core::send(std::byte const* message, std::uint64_t bytes,
             return stream_errc::full;
         }
         flow.sleep(seen, std::min(until, deadline));
-    }
-    if (bytes > body_->duty.room()) {
-        return stream_errc::too_large;
     }
     body_->sent += 1;
     return body_->duty.item(message, bytes) ? stream_errc{} : stream_errc::gone;

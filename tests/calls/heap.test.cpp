@@ -72,6 +72,38 @@ TEST(CallHeap, IsSeenBeingUsed) { // or the test above could not fail
     EXPECT_GE(s.seen(), there + 19);
 }
 
+TEST(StreamHeap, IsNotUsedByTheRepliesThatAreWaitedFor) {
+    scratch_root root;
+    participant me = joined(root.path(), "both");
+    server_options o = serving();
+    o.workers = 1;
+    auto s = me.server<ask, told>(
+                   "s",
+                   [](ask const& a, stream_writer<told> out, call_context&) {
+                       std::uint64_t i = 0;
+                       while (i < a.number && out.send(told::of(i), 1h)) {
+                           i += 1;
+                       }
+                       (void)out.finish();
+                   },
+                   o)
+                 .value();
+    auto c = me.client<ask, told>("s", calling()).value();
+    running const beside(s);
+    std::uint64_t const replies = count(2000, 100'000);
+    auto in = c.stream(ask::of(replies));
+    EXPECT_TRUE(in.next().has_value());
+    std::uint64_t const here = allocations;
+    std::uint64_t right = 1;
+    while (auto const r = in.next()) {
+        right += (*r)->answers(right) ? 1 : 0;
+        if (right == replies) {
+            EXPECT_EQ(allocations, here);
+        }
+    }
+    EXPECT_EQ(right, replies);
+}
+
 } // namespace
 } // namespace partywall::test
 

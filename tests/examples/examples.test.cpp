@@ -157,6 +157,10 @@ TEST_F(Examples, CoroutinesGoOnWhenTheirRepliesCome) {
 }
 #endif
 
+TEST_F(Examples, StreamedRepliesAreReadToTheEndOrAsFarAsTheReaderLikes) {
+    run_pair("18_streamed_replies_sieve", "18_streamed_replies_reader");
+}
+
 TEST_F(Examples, DeferredRepliesComeWhenAllBidsAreIn) {
     program auctioneer("15_deferred_replies_auctioneer", {}, root);
     program low("15_deferred_replies_bidder", {"100"}, root);

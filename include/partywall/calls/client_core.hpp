@@ -190,8 +190,8 @@ class PARTYWALL_API client_core final : public receiver_core {
         explicit stream_state(std::uint32_t replies) : window(replies), items(replies) {}
         std::uint32_t const window;
         std::uint32_t credit = window + 1; ///< replies that may still come; the last one is its end
-        std::uint32_t read = 0;
-        std::uint32_t told = 0;         ///< what the server knows of that
+        std::uint64_t read = 0;
+        std::uint64_t told = 0;         ///< what the server knows of that
         bool stop_owed = false;         ///< the server is to know that nobody reads on
         std::vector<call_result> items; ///< a ring of replies that came, and were not read
         std::uint32_t first = 0;
@@ -249,7 +249,7 @@ class PARTYWALL_API client_core final : public receiver_core {
     static call_result copy_of(call_result&& r) noexcept;
     bool make_stream(std::uint32_t window) noexcept;
     void accept_of_stream(call_slot& s, taken const& t) noexcept;
-    bool note(call_slot const& s, link& l, std::uint32_t read, std::uint32_t flags) noexcept;
+    bool note(call_slot const& s, link& l, std::uint64_t read, std::uint32_t flags) noexcept;
     call_errc drive_stream(call_slot& s, std::uint64_t until_ns) noexcept;
     void tell_read(call_slot& s) noexcept;
     void owe_stop(call_slot& s) noexcept;

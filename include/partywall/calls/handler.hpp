@@ -104,21 +104,26 @@ class typed_handler final : public request_handler {
 
     void handle(exchange& x) noexcept override {
         if constexpr (in_stream) {
-            handle_stream(x);
+            stream_core out = x.stream != nullptr ? std::move(*x.stream) : stream_core(x);
+            if (out.has_begun()) {
+                stream_core mine = out.shared(); // what is thrown is told by whoever has it last
+                run_or([&] { call(x, std::move(out)); },
+                       [&](std::string_view what) { mine.threw(what); });
+            }
         } else {
-            call_and_catch(x,
-                           [&x](std::string_view what) { x.fail(reply_status::threw, 0, what); });
+            run_or([&] { call(x); },
+                   [&](std::string_view what) { x.fail(reply_status::threw, 0, what); });
         }
     }
 
   private:
     static constexpr bool in_stream = answers_in_stream<F, Req, Res>;
 
-    template <class Threw>
-    void call_and_catch(exchange& x, Threw threw) noexcept {
+    template <class Run, class Threw>
+    static void run_or(Run run, Threw threw) noexcept {
 #if defined(__cpp_exceptions)
         try {
-            call(x);
+            run();
         } catch (std::exception const& e) {
             threw(e.what());
         } catch (...) {
@@ -126,19 +131,12 @@ class typed_handler final : public request_handler {
         }
 #else
         (void)threw;
-        call(x);
+        run();
 #endif
     }
-    void handle_stream(exchange& x) noexcept {
-        stream_core core;
-        if (x.stream == nullptr) {
-            core = stream_core(x);
-            x.stream = &core;
-        }
-        if (x.stream->has_begun()) {
-            stream_core mine = x.stream->shared(); // what is thrown is told by whoever has it last
-            call_and_catch(x, [&mine](std::string_view what) { mine.threw(what); });
-        }
+    void call(exchange& x, stream_core&& out) {
+        handler_(request_frame<Req>::view(x.request, x.request_bytes),
+                 stream_writer<Res>(std::move(out)), *x.context);
     }
     void call(exchange& x) {
         decltype(auto) request = request_frame<Req>::view(x.request, x.request_bytes);
@@ -150,8 +148,6 @@ class typed_handler final : public request_handler {
                      deferred<Res>(deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load,
                                                  x.id, *x.context)),
                      *x.context);
-        } else if constexpr (in_stream) {
-            handler_(request, stream_writer<Res>(std::move(*x.stream)), *x.context);
         } else if constexpr (answers_with_context<F, Req>) {
             answer_with<Res>(x, handler_(request, *x.context));
         } else {
