@@ -152,7 +152,11 @@ TEST(KilledSender, InTheMiddleOfClaimingALaneLeavesItToBeFreed) {
     }
     EXPECT_EQ(me.sender<tick>("in").error().code, endpoint_errc::no_lane);
     EXPECT_EQ(in.receive(50ms).error(), receive_errc::timed_out); // looks at every slice
-    EXPECT_TRUE(me.sender<tick>("in"));
+    auto out = me.sender<tick>("in", sending(overflow::reject));
+    ASSERT_TRUE(out);
+    send_ticks(*out, 0, 3);
+    EXPECT_EQ(take_all(in), numbers(0, 3)) << "both sides begin at the same position";
+    EXPECT_EQ(in.missed(), 0u);
 }
 
 TEST(KilledReceiver, EndsASendThatWaitsAndItsSuccessorGetsWhatComesThen) {

@@ -553,6 +553,7 @@ TEST_F(HostileLanes, WithALengthBeyondItsCellsIsReportedAndLetGo) {
             }
             EXPECT_TRUE(heard);
             EXPECT_EQ(reported, said > 40) << said;
+            EXPECT_LT(box.lane_of(hostile.ticket()), box.lane_count()) << "it lives, and may write";
         }
     }
 }

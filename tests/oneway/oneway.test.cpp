@@ -298,6 +298,16 @@ TEST(Lane, IsFreeAgainWhenItsSenderHasClosedAndEverythingWasRead) {
     EXPECT_EQ(tampered_inbox(me, "in").used_lanes(), 0u);
 }
 
+TEST(Lane, IsReadToItsEndAlthoughItsEndIsSeenBefore) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(4096, 2)).value();
+    auto out = me.sender<tick>("in", sending(overflow::reject)).value();
+    send_ticks(out, 0, 4000); // more than are taken between two looks for ends
+    out.close();
+    EXPECT_EQ(take_all(in), numbers(0, 4000));
+}
+
 TEST(Lane, ThatBecomesFreeIsFoundByASenderThatWaitsForIt) {
     scratch_root root;
     participant me = joined(root.path());
