@@ -5,6 +5,7 @@
 #include "../oneway/inbox_segment.hpp"
 #include "call_parts.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/clock.hpp>
 #include <partywall/os/membarrier.hpp>
 
@@ -109,8 +110,10 @@ call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
 
 bool client_core::is_for(taken const& t, call_slot const& s) const noexcept {
     return t.bytes >= reply_body_offset_ &&
-           reinterpret_cast<reply_header const*>(t.data)->id ==
-               call_id(index_of(s), s.generation) &&
+           (reinterpret_cast<reply_header const*>(t.data)->id ==
+                call_id(index_of(s), s.generation) ||
+            (PARTYWALL_MUTANT(generation_ignored) &&
+             slot_of(reinterpret_cast<reply_header const*>(t.data)->id) == index_of(s))) &&
            s.open && t.publisher == s.server;
 }
 
@@ -136,7 +139,7 @@ void client_core::reply_came(call_slot& s) noexcept {
 }
 
 void client_core::free_if_over(call_slot& s) noexcept {
-    if (!s.open && !s.owned) { // I1
+    if ((!s.open || PARTYWALL_MUTANT(slot_freed_on_a_timeout)) && !s.owned) { // I1
         s.generation += 1;
         s.done = false;
         s.stream.reset();
@@ -233,7 +236,8 @@ executed client_core::judge(sender_core const& out, std::uint64_t position, bool
     std::uint64_t const taken = std_atomics::load(out.taken_word(), std::memory_order_acquire);
     bool const reached = static_cast<std::int64_t>(taken - position) > 0;
     bool const certain = fenced || out.receiver_fences() == fence_pair::publisher;
-    return certain && !reached ? executed::no : executed::maybe;
+    return PARTYWALL_MUTANT(always_not_executed) || (certain && !reached) ? executed::no
+                                                                          : executed::maybe;
 }
 
 executed client_core::give_up(call_slot& s) noexcept {

@@ -8,6 +8,7 @@
 #include "serving.hpp"
 #include "worker_pool.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/clock.hpp>
 
 #include <algorithm>
@@ -207,7 +208,9 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     source& s = *holds_[t.hold].from;
     // I1. relaxed, then the fence: pairs with the heavy fence in client_core::give_up(), between
     // its cancel word and its look at `taken`.
-    std_atomics::store(headers_[s.number].taken, t.position + 1, std::memory_order_relaxed);
+    if (!PARTYWALL_MUTANT(taken_not_said)) {
+        std_atomics::store(headers_[s.number].taken, t.position + 1, std::memory_order_relaxed);
+    }
     light_fence<std_atomics>(light_);
     if (t.bytes < body_offset_) [[unlikely]] {
         s.corrupt = true; // no client of ours
@@ -215,7 +218,8 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     }
     auto const& request = *reinterpret_cast<request_header const*>(t.data);
     constexpr auto relaxed = std::memory_order_relaxed; // I1
-    bool const given_up = std_atomics::load(request.cancel, relaxed) != 0;
+    bool const given_up = std_atomics::load(request.cancel, relaxed) != 0 &&
+                          !PARTYWALL_MUTANT(cancelled_request_executed);
     std::uint64_t const deadline_ns = std_atomics::load(request.deadline_ns, relaxed);
     std::uint32_t const flags = std_atomics::load(request.flags, relaxed);
     bool const wants_reply = (flags & request_flag::wants_reply) != 0;
@@ -250,7 +254,7 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     if (given_up) [[unlikely]] {
         add_to_own(counters_->cancelled, 1);
         refused = reply_status::cancelled;
-    } else if (now_ns >= deadline_ns) [[unlikely]] {
+    } else if (now_ns >= deadline_ns && !PARTYWALL_MUTANT(late_request_executed)) [[unlikely]] {
         add_to_own(counters_->expired, 1);
         refused = reply_status::expired;
     } else if (health_ != health::ready) [[unlikely]] {

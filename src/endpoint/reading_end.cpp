@@ -4,6 +4,7 @@
 
 #include "reading_wait.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/membarrier.hpp>
 
 #include <algorithm>
@@ -143,7 +144,10 @@ void reading_end::flush(source& s) noexcept {
         return;
     }
     std::uint64_t oldest = s.reader.position();
-    if (s.held != 0) { // I1
+    if (PARTYWALL_MUTANT(cursor_never_published)) {
+        return;
+    }
+    if (s.held != 0 && !PARTYWALL_MUTANT(held_samples_given_back)) { // I1
         std::uint64_t out = mask_of(options_.samples_held_max) & ~free_holds_;
         while (out != 0) {
             hold_slot const& h = holds_[static_cast<std::size_t>(std::countr_zero(out))];
@@ -202,8 +206,9 @@ bool reading_end::take_large(source& s, taken& t) noexcept {
     std::uint64_t const word = s.reader.descriptor(); // once: what follows is a check of this value
     std::uint64_t const code = descriptor::chunk_code(word);
     std::uint64_t const bytes = descriptor::bytes(word);
-    if (code == 0 || code > g.pool.chunk_count || bytes > g.pool.payload_bytes_max ||
-        (g.large_bytes != 0 && bytes != g.large_bytes)) {
+    if ((code == 0 || code > g.pool.chunk_count || bytes > g.pool.payload_bytes_max ||
+         (g.large_bytes != 0 && bytes != g.large_bytes)) &&
+        !PARTYWALL_MUTANT(descriptor_not_checked)) {
         return bad_length(s);
     }
     std::byte const* const data = g.pool.chunk(code - 1);
@@ -320,14 +325,18 @@ void reading_end::jump(source& s) noexcept {
     std::uint64_t const counted =
         static_cast<std::int64_t>(from - s.counted_from) > 0 ? from : s.counted_from;
     if (counts_missed_ && static_cast<std::int64_t>(to - counted) > 0) {
-        s.missed += to - counted;
-        s.missed_now += to - counted;
+        std::uint64_t const count_of = PARTYWALL_MUTANT(loss_off_by_one) ? 1 : 0;
+        s.missed += to - counted - count_of;
+        s.missed_now += to - counted - count_of;
     }
 }
 
 /// Deals with a source that gave nothing.
 reading_end::settled reading_end::settle(source& s, taken& event) noexcept {
     bool const ending = s.ending; // before the look: I3
+    if (PARTYWALL_MUTANT(last_messages_lost) && ending) {
+        return finish(s, event);
+    }
     switch (s.corrupt ? cell_state::corrupt : s.reader.look()) {
     case cell_state::ready: break;
     case cell_state::lapped: jump(s); break;

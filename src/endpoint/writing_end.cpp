@@ -2,6 +2,7 @@
 // Waiting for room.
 #include <partywall/endpoint/writing_end.hpp>
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/membarrier.hpp>
 #include <partywall/os/robust_word.hpp>
 
@@ -87,7 +88,7 @@ void writing_end::rang() noexcept {
 bool writing_end::interrupted() noexcept {
     // acquire: what the interrupting thread did before is visible to the one it interrupts.
     std::uint32_t const now = interrupts_from_->load(std::memory_order_acquire);
-    if (now == *interrupts_heeded_) {
+    if (now == *interrupts_heeded_ || PARTYWALL_MUTANT(interrupt_ignored)) {
         return false;
     }
     *interrupts_heeded_ = now;
@@ -123,7 +124,7 @@ send_errc writing_end::wait_for_change(std::uint32_t epoch, std::uint64_t until_
 send_errc writing_end::make_room(std::uint64_t wait_ns) noexcept {
     gate<>::laggard held_by;
     add_to_own(control().scans, 1);
-    if (gate_.scan(ring.position(), held_by)) {
+    if (gate_.scan(ring.position(), held_by) || PARTYWALL_MUTANT(full_ring_overwritten)) {
         return send_ok;
     }
     participant_->keep_notice();

@@ -6,6 +6,7 @@
 #include "../registry/decision_wait.hpp"
 #include "inbox_segment.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/inbox/lane.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/os/robust_word.hpp>
@@ -343,7 +344,8 @@ void receiver_core::give_back(source& s) noexcept {
 void receiver_core::free_after_deaths() noexcept {
     for (std::uint32_t i = 0; waiting_for_proof_ != 0 && i < lanes_.size(); ++i) {
         lane_state& own = lanes_[i];
-        if (own.waits_for_proof && participant_->proven_dead(own.seen.ticket())) {
+        if (own.waits_for_proof && (participant_->proven_dead(own.seen.ticket()) ||
+                                    PARTYWALL_MUTANT(lane_freed_on_notice))) {
             own.waits_for_proof = false;
             waiting_for_proof_ -= 1;
             free_lane(i, own.seen, own.start);

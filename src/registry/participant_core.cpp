@@ -2,6 +2,7 @@
 // Joining, leaving, life and death. Entries: entries.cpp. Recovery: recovery.cpp.
 #include "participant_state.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/name.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/os/membarrier.hpp>
@@ -369,7 +370,10 @@ recovery_report participant_core::recover() {
 
 bool state::proven_dead(std::uint64_t other) const noexcept {
     return other != 0 && other <= ticket_max && other != ticket &&
-           os::query_lock(registry_path, registry.identity(), other) == os::lock_state::not_held;
+           (PARTYWALL_MUTANT(not_knowing_is_proof)
+                ? os::query_lock(registry_path, registry.identity(), other) != os::lock_state::held
+                : os::query_lock(registry_path, registry.identity(), other) ==
+                      os::lock_state::not_held);
 }
 
 bool state::domain_gone() const noexcept {
@@ -378,6 +382,9 @@ bool state::domain_gone() const noexcept {
 }
 
 void state::bump_epoch() noexcept {
+    if (PARTYWALL_MUTANT(epoch_not_bumped)) {
+        return;
+    }
     std::uint32_t& epoch = layout().epoch;
     // Release: who sees the new number sees the change before it. Pairs with read_all().
     // Killed before this, or before the wake: watchers look by themselves every 100 ms.

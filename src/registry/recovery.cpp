@@ -21,6 +21,8 @@
 
 #include <partywall/os/robust_word.hpp>
 
+#include <partywall/detail/mutant.hpp>
+
 #include <algorithm>
 #include <new>
 
@@ -79,7 +81,9 @@ class recovery {
 
     void note_files() {
         for (segment_id const& id : list_segments(own_.where)) {
-            if (id.kind != segment_kind::registry && dead(id.ticket)) {
+            if (id.kind != segment_kind::registry &&
+                (dead(id.ticket) ||
+                 (PARTYWALL_MUTANT(files_of_the_living_unlinked) && id.ticket != own_.ticket))) {
                 (id.kind == segment_kind::life ? dead_lives_ : strays_).push_back(id);
             }
         }
@@ -97,7 +101,7 @@ class recovery {
     void recover_entry(std::uint32_t index) {
         entry_slot& slot = registry_.entries[index];
         owner const seen = owners::load(slot.owner);
-        if (seen.is_free() || !dead(seen.ticket())) {
+        if (seen.is_free() || (!dead(seen.ticket()) && !PARTYWALL_MUTANT(entries_without_proof))) {
             return;
         }
         if (seen.phase() != slot_phase::ready) {
@@ -157,7 +161,9 @@ class recovery {
         for (std::uint32_t i = 0; i < entries_max && !strays_.empty(); ++i) {
             keep_files_of(i);
         }
-        unlink_all(strays_);
+        if (!PARTYWALL_MUTANT(file_left_behind)) {
+            unlink_all(strays_);
+        }
         report_.files += static_cast<std::uint32_t>(sweep_temporaries(own_.where));
     }
 
@@ -183,7 +189,8 @@ class recovery {
         for (auto const& [index, noted] : dead_participants_) {
             participant_slot& slot = registry_.participants[index];
             owner seen = noted;
-            if (slots::take(slot.owner, seen, own_.ticket) && slots::finish(slot, seen)) {
+            if (!PARTYWALL_MUTANT(participant_slot_leaks) &&
+                slots::take(slot.owner, seen, own_.ticket) && slots::finish(slot, seen)) {
                 ++report_.participants;
             }
         }

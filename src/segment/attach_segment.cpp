@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <partywall/segment/segment.hpp>
 
+#include <partywall/detail/mutant.hpp>
+
 #include "mapping_access.hpp"
 #include "refusal.hpp"
 #include "segment_name.hpp"
@@ -62,12 +64,13 @@ std::optional<segment_failure> check_header(attempt const& what, segment_header 
         return refuse(what, segment_errc::wrong_layout_version,
                       both("layout version", header.layout_version, expected.layout_version));
     }
-    if (header.layout_fingerprint != expected.layout_fingerprint) {
+    if (header.layout_fingerprint != expected.layout_fingerprint &&
+        !PARTYWALL_MUTANT(wrong_layout_accepted)) {
         return refuse(what, segment_errc::wrong_layout,
                       "layout fingerprint " + hex(header.layout_fingerprint) + ", expected " +
                           hex(expected.layout_fingerprint));
     }
-    if (header.total_bytes != file_bytes) {
+    if (header.total_bytes != file_bytes && !PARTYWALL_MUTANT(size_not_checked)) {
         return refuse(what, segment_errc::wrong_size,
                       "has " + std::to_string(file_bytes) + " bytes, its header says " +
                           std::to_string(header.total_bytes));

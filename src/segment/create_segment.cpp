@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <partywall/segment/segment.hpp>
 
+#include <partywall/detail/mutant.hpp>
+
 #include "../os/signal_guard.hpp"
 #include "mapping_access.hpp"
 #include "new_file.hpp"
@@ -124,6 +126,9 @@ result<mapping, segment_failure> create(directory const& where, segment_spec con
         spec.backed_bytes != 0 ? std::min(spec.backed_bytes, spec.bytes) : spec.bytes;
     if (auto refused = back(what, file->fd(), backed)) {
         return std::move(*refused);
+    }
+    if (PARTYWALL_MUTANT(named_before_it_is_whole)) {
+        (void)file->publish(name.c_str());
     }
     if (backed != spec.bytes && ::ftruncate(file->fd(), static_cast<off_t>(spec.bytes)) != 0) {
         return refuse_errno(what, "ftruncate", errno);

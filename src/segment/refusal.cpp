@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "refusal.hpp"
 
+#include <partywall/detail/mutant.hpp>
+
 #include <unistd.h>
 
 #include <array>
@@ -91,7 +93,7 @@ std::optional<segment_failure> check_access(attempt const& what, struct stat con
                       "belongs to gid " + std::to_string(status.st_gid) + ", expected gid " +
                           std::to_string(group));
     }
-    if ((status.st_mode & 07777) != mode) {
+    if ((status.st_mode & 07777) != mode && !PARTYWALL_MUTANT(mode_not_checked)) {
         return refuse(what, segment_errc::wrong_mode,
                       "has mode " + octal(status.st_mode) + ", expected " + octal(mode));
     }
@@ -111,7 +113,7 @@ std::optional<segment_failure> check_file(attempt const& what, struct stat const
     if (status.st_nlink == 0) { // between a look and the next: as if we had come a moment later
         return refuse(what, segment_errc::not_found, "has just been removed", ENOENT);
     }
-    if (status.st_nlink != 1) {
+    if (status.st_nlink != 1 && !PARTYWALL_MUTANT(second_name_accepted)) {
         return refuse(what, segment_errc::linked,
                       "has " + std::to_string(status.st_nlink) + " names, expected 1");
     }

@@ -4,6 +4,7 @@
 #include "../registry/decision_wait.hpp"
 #include "topic_segments.hpp"
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/wait/waiting.hpp>
 #include <partywall/wait/wake_pipe.hpp>
@@ -258,7 +259,8 @@ publisher_core::meet_subscriptions(ring_purpose const& purpose, publisher_option
     // later finds the entry (the fence in add_entry, and the subscriber's own).
     for (entry_info const& s :
          participant_->entries(entry_kind::topic_subscription, purpose.name)) {
-        if ((s.flags & subscription_lossless) == 0 || participant_->proven_dead(s.owner_ticket)) {
+        if ((s.flags & subscription_lossless) == 0 || participant_->proven_dead(s.owner_ticket) ||
+            PARTYWALL_MUTANT(no_place_reserved)) {
             continue;
         }
         if (!reserve(slots(), slot_count_, participant_->ticket(), s, options.start_position) &&
@@ -388,8 +390,11 @@ bool publisher_core::free_laggard(gate<>::laggard const& held_by) noexcept {
         reservation ? !subscription_lives(*participant_, entry_.name,
                                           std_atomics::load(slot.subscription, relaxed),
                                           std_atomics::load(slot.subscription_ticket, relaxed))
-                    : participant_->proven_dead(held_by.seen.ticket());
-    if (!gone || !reader_seat<>::reclaim(slot, held_by.seen, participant_->ticket())) {
+                    : PARTYWALL_MUTANT(seat_freed_on_a_timeout) ||
+                          (participant_->proven_dead(held_by.seen.ticket()) &&
+                           !PARTYWALL_MUTANT(dead_reader_waited_for));
+    if (!gone || (reservation && PARTYWALL_MUTANT(reservation_not_freed)) ||
+        !reader_seat<>::reclaim(slot, held_by.seen, participant_->ticket())) {
         return false;
     }
     add_to_own(control().readers_reclaimed, 1);

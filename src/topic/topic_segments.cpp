@@ -3,6 +3,8 @@
 
 #include <partywall/ring/reader_seat.hpp>
 
+#include <partywall/detail/mutant.hpp>
+
 #include <utility>
 
 namespace partywall::inline v0::detail {
@@ -208,7 +210,8 @@ result<void, endpoint_failure> check_topic(participant_core& participant, entry_
         if (!counts(participant, other, mine)) {
             continue;
         }
-        if (!any_type && other.type.fingerprint != type.fingerprint) {
+        if (!any_type && other.type.fingerprint != type.fingerprint &&
+            !PARTYWALL_MUTANT(wrong_type_accepted)) {
             return type_mismatch(topic, type, other);
         }
         if (publishing && (other.policy != mine->policy || other.depth != mine->depth ||

@@ -408,6 +408,49 @@ def limits(root):
                 yield f"{source.name}:{number}: {name} is {value}, docs/limits.md says {listed[name]}"
 
 
+def guarantees(root):
+    """The tests that docs/guarantees.md names are there."""
+    names = {}  # by room
+    page = root / "docs/guarantees.md"
+    for number, line in enumerate(page.read_text("utf-8").splitlines() if page.exists() else [], 1):
+        for room, pattern in re.findall(r"`(\w+)/(\w+\.[\w*]+)`", line):
+            if room not in names:
+                names[room] = {
+                    f"{suite}.{test}"
+                    for source in sources(root, f"tests/{room}/**/*.cpp")
+                    for suite, test in re.findall(
+                        r"^(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)", "\n".join(source.code), re.M
+                    )
+                }
+            if not fnmatch.filter(names[room], pattern):
+                yield f"docs/guarantees.md:{number}: there is no test {room}/{pattern}"
+
+
+def mutants(root):
+    """Each PARTYWALL_MUTANT of the sources has one row in tests/mutants/table.txt, and names a file."""
+    table = root / "tests/mutants/table.txt"
+    rows = {}
+    for number, line in enumerate(table.read_text("utf-8").splitlines() if table.exists() else [], 1):
+        if line and not line.startswith("#"):
+            name, file, *_ = line.split()
+            if not (root / f"tests/{file}.test.cpp").exists():
+                yield f"tests/mutants/table.txt:{number}: there is no tests/{file}.test.cpp"
+            if name == "with":
+                continue
+            if name in rows:
+                yield f"tests/mutants/table.txt:{number}: {name} has two rows"
+            rows[name] = number
+    used = set()
+    for source in library(root):
+        if not source.name.endswith("detail/mutant.hpp"):
+            for number, match in source.find(r"\bPARTYWALL_MUTANT\((\w+)\)"):
+                used.add(match.group(1))
+                if match.group(1) not in rows:
+                    yield f"{source.name}:{number}: {match.group(1)} has no row in tests/mutants/table.txt"
+    for name in sorted(set(rows) - used):
+        yield f"tests/mutants/table.txt:{rows[name]}: nothing in include and src is called {name}"
+
+
 def header_budget(root, compiler="g++"):
     """No public header costs its users more lines than tests/tidy/header_budget.txt allows."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
@@ -455,6 +498,8 @@ CHECKS = [
     room_readmes,
     links,
     limits,
+    guarantees,
+    mutants,
     header_budget,
 ]
 

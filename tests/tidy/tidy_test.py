@@ -39,6 +39,27 @@ class Tree(unittest.TestCase):
             self.assertIn(text, finding)
 
 
+class Guarantees(Tree):
+    def test_names_tests_that_are_there(self):
+        self.write("tests/ring/a.test.cpp", "TEST(Ring, IsRound) {}\nTEST_P(Gate, Opens) {}\n")
+        self.write("docs/guarantees.md", "`ring/Ring.IsRound`, `ring/Gate.*`,\n`ring/Ring.IsFlat`, `topic/Ring.*`\n")
+        self.assert_finds(tidy.guarantees, "guarantees.md:2: there is no test ring/Ring.IsFlat", "topic/Ring.*")
+
+
+class Mutants(Tree):
+    def test_have_a_row_and_a_place(self):
+        self.write("tests/ring/a.test.cpp", "")
+        self.write("tests/mutants/table.txt", "# rows\none ring/a A.*\ntwo ring/b B.*\none ring/a A.B\n")
+        self.header("ring/a.hpp", "if (PARTYWALL_MUTANT(one) || PARTYWALL_MUTANT(three)) {}\n")
+        self.assert_finds(
+            tidy.mutants,
+            "table.txt:3: there is no tests/ring/b.test.cpp",
+            "table.txt:4: one has two rows",
+            "ring/a.hpp:1: three has no row",
+            "table.txt:3: nothing in include and src is called two",
+        )
+
+
 class Layers(Tree):
     def test_downwards_is_allowed_and_upwards_is_not(self):
         self.header("segment/a.hpp", "#include <partywall/os/futex.hpp>\n")

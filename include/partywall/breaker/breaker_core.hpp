@@ -30,6 +30,7 @@
 #include <partywall/breaker/breaker_words.hpp>
 #include <partywall/breaker/call_window.hpp>
 #include <partywall/breaker/probes.hpp>
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/fork_mark.hpp>
 #include <partywall/segment/atomics.hpp>
 
@@ -117,6 +118,10 @@ class breaker_core {
         // acquire: pairs with the release of who changed the state.
         state_word const w{Atomics::load(record_->state, std::memory_order_acquire)};
         bool in_time = w.generation() == slip.generation;
+        if (PARTYWALL_MUTANT(stale_result_counted)) {
+            in_time = true;
+            r.generation = w.generation();
+        }
         if (is_probe) {
             in_time = complete_probe(w, slip, what, r);
         } else if (in_time && (what == outcome::ignored || what == outcome::cancelled)) {
@@ -324,7 +329,8 @@ class breaker_core {
         for (;;) {
             // acquire: pairs with the release of who changed the state.
             state_word const w{Atomics::load(record_->state, std::memory_order_acquire)};
-            if (w.state() != breaker_state::half_open || now_ns < w.ns()) {
+            if (w.state() != breaker_state::half_open || now_ns < w.ns() ||
+                PARTYWALL_MUTANT(half_open_for_ever)) {
                 return w;
             }
             std::uint64_t const step = w.step() + 1;

@@ -4,6 +4,7 @@
 #include <partywall/breaker/breaker.hpp>
 #include <partywall/breaker/guard_options.hpp>
 #include <partywall/breaker/outcome_traits.hpp>
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/clock.hpp>
 
 #include <chrono>
@@ -179,6 +180,9 @@ class basic_guard {
         R r = walled<R>(f, a);
         call_facts const facts = outcome_traits<R>::facts(r);
         if (facts.refused_here) {
+            if (PARTYWALL_MUTANT(rejected_is_failure)) {
+                ticket->failure();
+            }
             [[maybe_unused]] auto const neutral = std::move(*ticket); // the callee was not asked
         } else {
             ticket->end(facts.what);

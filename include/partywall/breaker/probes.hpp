@@ -23,6 +23,7 @@
 
 #include <partywall/breaker/breaker_rules.hpp>
 #include <partywall/breaker/breaker_words.hpp>
+#include <partywall/detail/mutant.hpp>
 #include <partywall/segment/atomics.hpp>
 #include <partywall/segment/owner_word.hpp>
 
@@ -63,7 +64,9 @@ class probes {
             std::uint32_t place = permit::none;
             owner seen;
             std::uint32_t const held = look(generation, place, seen);
-            if (place == permit::none || held + results(generation).calls >= rules_->probe_calls) {
+            std::uint64_t const over = PARTYWALL_MUTANT(probes_not_counted) ? 1 : 0;
+            if (place == permit::none ||
+                held + results(generation).calls >= rules_->probe_calls + over) {
                 if (ask_for_proof && free_the_dead(generation, oracle)) {
                     continue;
                 }
@@ -80,7 +83,8 @@ class probes {
             // at least one is seen by the other.
             Atomics::fence(std::memory_order_seq_cst);
             permit const got{place, mine};
-            if (look(generation, place, seen) + results(generation).calls > rules_->probe_calls) {
+            if (look(generation, place, seen) + results(generation).calls > rules_->probe_calls &&
+                !PARTYWALL_MUTANT(probes_not_counted)) {
                 give_back(got);
                 return {};
             }
@@ -179,7 +183,7 @@ class probes {
             // acquire: as in look().
             owner there{Atomics::load(record_->permits[i], std::memory_order_acquire)};
             if (permit_word::is_held(there, generation) && there.ticket() != ticket_ &&
-                oracle.is_dead(there.ticket())) {
+                !PARTYWALL_MUTANT(permit_of_the_dead_kept) && oracle.is_dead(there.ticket())) {
                 // Lost only to somebody who took it back too.
                 Atomics::compare_exchange(record_->permits[i], there.word,
                                           permit_word::freed(there).word);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <partywall/breaker/outcome_traits.hpp>
+#include <partywall/detail/mutant.hpp>
 #include <partywall/segment/atomics.hpp>
 
 #include <chrono>
@@ -112,8 +113,8 @@ class retry_plan {
         using std::chrono::nanoseconds;
         bool const never = facts.retry_after && *facts.retry_after < nanoseconds(0);
         bool const twice = facts.executed == executed::maybe && !facts.refused_here;
-        if (never || (twice && !options_->idempotent) || !may_again(unseen) ||
-            (budget != nullptr && !budget->allows())) {
+        if (never || (twice && !options_->idempotent && !PARTYWALL_MUTANT(retried_after_maybe)) ||
+            !may_again(unseen) || (budget != nullptr && !budget->allows())) {
             return std::nullopt;
         }
         nanoseconds const wait = next_wait(facts, unseen);

@@ -16,6 +16,7 @@
 //       owner is one of the next.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/ring/ring_geometry.hpp>
 #include <partywall/ring/ring_writer.hpp>
@@ -110,7 +111,7 @@ struct lane {
     static bool free_and_move(lane_header& h, owner seen, std::uint64_t receiver,
                               std::uint64_t& own_start, std::uint64_t start) noexcept {
         bool const done = free(h, seen, receiver, start);
-        if (done) {
+        if (done && !PARTYWALL_MUTANT(next_lane_begins_too_early)) {
             own_start = start;
         }
         return done;

@@ -2,6 +2,7 @@
 // How a process knows that it is a forked child of the process that made a handle.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/export.hpp>
 
 #include <atomic>
@@ -28,7 +29,8 @@ class fork_mark {
     /// true in a forked child (and in its children) of the process that took the mark.
     bool is_child() const noexcept {
         // Relaxed: a thread that runs in the child sees the wiped page from its first instruction.
-        return word_->load(std::memory_order_relaxed) != generation_;
+        return word_->load(std::memory_order_relaxed) != generation_ &&
+               !PARTYWALL_MUTANT(fork_not_noticed);
     }
 
   private:

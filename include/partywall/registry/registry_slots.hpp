@@ -17,6 +17,7 @@
 //           the metadata included. In `cleaning`: the slot had been given up; go on from there.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/registry/registry_layout.hpp>
 #include <partywall/segment/atomics.hpp>
 #include <partywall/segment/copy_words.hpp>
@@ -54,6 +55,9 @@ struct registry_slots {
     /// {anybody, any phase but free} -> {me, cleaning}. Of any number of callers that saw the
     /// same word, one succeeds.
     static bool take(std::uint64_t& word, owner& seen, std::uint64_t me) noexcept {
+        if (PARTYWALL_MUTANT(recovery_not_repeatable) && seen.phase() == slot_phase::cleaning) {
+            return false;
+        }
         return !seen.is_free() && owners::exchange(word, seen, me, slot_phase::cleaning);
     }
 
@@ -95,7 +99,8 @@ struct registry_slots {
         // A reader that still copies the area of version - 1, which is rewritten now, and sees
         // any of it, must then see `version`: pairs with the acquire fence in copy_metadata().
         Atomics::fence(std::memory_order_release);
-        words::store(bytes_of(slot.meta[(version + 1) % 2]), bytes_of(meta), sizeof meta);
+        std::uint64_t const other = PARTYWALL_MUTANT(metadata_in_place) ? version : version + 1;
+        words::store(bytes_of(slot.meta[other % 2]), bytes_of(meta), sizeof meta);
         // Pairs with the acquire load in copy_metadata().
         Atomics::store(slot.metadata_version, version + 1, std::memory_order_release);
     }

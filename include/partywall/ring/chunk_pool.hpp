@@ -30,6 +30,7 @@
 // pointers: Michael, IEEE TPDS 15(6), 2004.)
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_geometry.hpp>
 #include <partywall/segment/atomics.hpp>
@@ -120,7 +121,7 @@ class chunk_pool {
                 // chunk came before. Loaded once (I3).
                 std::uint64_t const pin =
                     Atomics::load(slots_[i].pins[k], std::memory_order_acquire);
-                if (pin != 0 && pin <= held_.size()) {
+                if (pin != 0 && pin <= held_.size() && !PARTYWALL_MUTANT(pins_ignored)) {
                     held_[pin - 1] = round_;
                 }
             }

@@ -20,6 +20,7 @@
 //       would let the joiner's second reading be older than this scan.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_layout.hpp>
 #include <partywall/segment/atomics.hpp>
@@ -65,7 +66,9 @@ class gate {
             // Then the fence: I2. Pairs with the fence in reader_seat::join(). release: pairs with
             // the acquire there; who joins here finds stamps that are not older than a lap.
             Atomics::store(control_->position, position, std::memory_order_release);
-            Atomics::fence(std::memory_order_seq_cst);
+            if (!PARTYWALL_MUTANT(scan_without_fence)) {
+                Atomics::fence(std::memory_order_seq_cst);
+            }
             for (std::uint32_t i = 0; i < slot_count_; ++i) {
                 look_at(i, position, credit, held_by);
             }
@@ -93,12 +96,12 @@ class gate {
         }
         // Cursors carry 63 bits of a position; honest distances are far smaller.
         auto const ahead = static_cast<std::int64_t>(cursor - cursor_at(position));
-        if (ahead > 0) {
+        if (ahead > 0 && !PARTYWALL_MUTANT(cursor_ahead_believed)) {
             return; // I3
         }
         std::uint64_t const behind = (cursor_at(position) - cursor) / 2;
         std::uint64_t const allowed = behind < cell_count_ ? cell_count_ - behind : 0; // I4
-        if (allowed < credit) {
+        if (allowed < credit && !PARTYWALL_MUTANT(cursor_not_counted)) {
             credit = allowed;
             held_by = laggard{index, seen, freed};
         }

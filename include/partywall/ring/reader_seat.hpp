@@ -19,6 +19,7 @@
 //       marked named it is not written until it is unpinned (chunk_pool.hpp).
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/ring/readers_layout.hpp>
 #include <partywall/ring/ring_layout.hpp>
@@ -72,7 +73,9 @@ class reader_seat {
         Atomics::fence(std::memory_order_seq_cst); // pairs with the fence in gate::scan()
         // acquire: pairs with the release in gate::scan(): the stamps from a lap before it on are
         // seen. An older one would look like a corrupt one.
-        position = Atomics::load(control_->position, std::memory_order_acquire);
+        if (!PARTYWALL_MUTANT(position_read_once)) {
+            position = Atomics::load(control_->position, std::memory_order_acquire);
+        }
         // release: pairs with the acquire in gate::scan().
         Atomics::store(slot_->cursor, cursor_at(position), std::memory_order_release);
         published_ = position;
@@ -133,7 +136,8 @@ class reader_seat {
     /// False: somebody else was faster. May be killed anywhere: then the cleaner is the dead
     /// owner, and the next one passes through the same states.
     static bool reclaim(reader_slot& slot, owner seen, std::uint64_t my_ticket) noexcept {
-        if (!owners::exchange(slot.owner, seen, my_ticket, slot_phase::cleaning)) {
+        if (!owners::exchange(slot.owner, seen, my_ticket, slot_phase::cleaning) &&
+            !PARTYWALL_MUTANT(seat_reclaimed_twice)) {
             return false;
         }
         // release: as in leave().
@@ -162,7 +166,7 @@ class reader_seat {
         // Pairs with the heavy fence of the writer between room_arm and its re-check.
         light_fence<Atomics>(pair_);
         std::uint32_t const armed = Atomics::load(control_->room_arm, std::memory_order_relaxed);
-        if (armed != room_seen_) [[unlikely]] {
+        if (armed != room_seen_ && !PARTYWALL_MUTANT(room_not_rung)) [[unlikely]] {
             room_seen_ = armed;
             raise_freed(*slot_);
         }

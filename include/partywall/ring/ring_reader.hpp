@@ -14,6 +14,7 @@
 //   I2  Every number from the segment is loaded once and bounded before it is used.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/ring/ring_geometry.hpp>
 #include <partywall/ring/ring_layout.hpp>
 #include <partywall/segment/atomics.hpp>
@@ -75,8 +76,9 @@ class ring_reader {
     bool still_there(std::uint64_t position) const noexcept {
         // I1. Pairs with the release fence in ring_writer::mark().
         Atomics::fence(std::memory_order_acquire);
-        return Atomics::load(geometry_.stamp(position), std::memory_order_relaxed) ==
-               ready_stamp(position);
+        return PARTYWALL_MUTANT(copy_not_checked) ||
+               Atomics::load(geometry_.stamp(position), std::memory_order_relaxed) ==
+                   ready_stamp(position);
     }
 
     /// Length of the message at position(), which look() found ready. More than

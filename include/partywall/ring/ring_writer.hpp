@@ -19,6 +19,7 @@
 // models?" (MSPC 2012), the variant with relaxed payload accesses.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/ring/ring_geometry.hpp>
 #include <partywall/ring/ring_layout.hpp>
 #include <partywall/segment/atomics.hpp>
@@ -99,14 +100,20 @@ class ring_writer {
     }
     [[gnu::always_inline]] static void mark(std::byte* cell, std::uint64_t position) noexcept {
         // relaxed: ordered before the payload by the fence.
-        Atomics::store(stamp_of(cell), writing_stamp(position), std::memory_order_relaxed);
+        if (!PARTYWALL_MUTANT(cell_not_marked)) {
+            Atomics::store(stamp_of(cell), writing_stamp(position), std::memory_order_relaxed);
+        }
         // I1. Pairs with the acquire fence in ring_reader::still_there(): a reader that copied
         // any byte of the new payload also sees at least this mark when it looks again.
-        Atomics::fence(std::memory_order_release);
+        if (!PARTYWALL_MUTANT(mark_without_fence)) {
+            Atomics::fence(std::memory_order_release);
+        }
     }
     [[gnu::always_inline]] void publish(std::byte* cell, std::uint64_t position) noexcept {
         // release: I2. Pairs with the acquire in ring_reader::look().
-        Atomics::store(stamp_of(cell), ready_stamp(position), std::memory_order_release);
+        Atomics::store(stamp_of(cell), ready_stamp(position),
+                       PARTYWALL_MUTANT(stamp_relaxed) ? std::memory_order_relaxed
+                                                       : std::memory_order_release);
         position_ = position + 1;
     }
 

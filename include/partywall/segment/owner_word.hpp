@@ -21,6 +21,7 @@
 //       reset: two equal loads around a read of the contents prove that nothing changed.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/segment/atomics.hpp>
 
 #include <cstdint>
@@ -71,7 +72,9 @@ struct owner_word {
     /// on success `seen` is the new value, otherwise what stands there now.
     static bool exchange(std::uint64_t& word, owner& seen, std::uint64_t ticket,
                          slot_phase p) noexcept {
-        owner const desired = seen.next(ticket, p);
+        owner const desired = PARTYWALL_MUTANT(sequence_not_bumped)
+                                  ? owner::make(ticket, p, seen.sequence())
+                                  : seen.next(ticket, p);
         if (Atomics::compare_exchange(word, seen.word, desired.word)) {
             // Whoever rewrites the contents next does so with relaxed stores: none of them may
             // be seen before the change of the word. Pairs with the fence in unchanged() (I3).
@@ -92,7 +95,8 @@ struct owner_word {
     /// re-load; it pairs with the release of whoever changed the word.
     static bool unchanged(std::uint64_t const& word, owner seen) noexcept {
         Atomics::fence(std::memory_order_acquire);
-        return Atomics::load(word, std::memory_order_relaxed) == seen.word;
+        return PARTYWALL_MUTANT(owner_not_looked_at_again) ||
+               Atomics::load(word, std::memory_order_relaxed) == seen.word;
     }
 };
 

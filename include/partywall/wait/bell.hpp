@@ -45,6 +45,7 @@
 //           before ringing leaves the sleeper to its time slice and to the notice of death.
 #pragma once
 
+#include <partywall/detail/mutant.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/segment/atomics.hpp>
 
@@ -159,7 +160,9 @@ class bell_ringer {
         } else {
             Atomics::store(*rung_, armed, std::memory_order_release);
         }
-        os::futex_wake(*rung_, INT_MAX, true);
+        if (!PARTYWALL_MUTANT(wake_up_skipped)) {
+            os::futex_wake(*rung_, INT_MAX, true);
+        }
     }
 
     std::uint32_t const* arm_ = nullptr;
