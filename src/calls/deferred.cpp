@@ -64,12 +64,11 @@ bool deferred_core::send(answer_head const& head, std::byte const* message,
         return false;
     }
     bool const wanted = port_ != nullptr;
-    bool const is_error = head.status != reply_status::value || bytes > room();
+    bool const is_answer = head.status == reply_status::value || head.status == reply_status::end;
+    bool const is_error = !is_answer || bytes > room();
     bool const sent = wanted && port_->answer(head, message, bytes);
     // Nobody minds that a request which wants no answer gets none.
-    bool const counts =
-        wanted ? sent
-               : head.status != reply_status::value && head.status != reply_status::unanswered;
+    bool const counts = wanted ? sent : !is_answer && head.status != reply_status::unanswered;
     if (is_error && counts) {
         load_->failed.fetch_add(1, std::memory_order_relaxed); // relaxed: a figure
     }
