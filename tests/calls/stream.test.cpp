@@ -40,6 +40,7 @@ TEST_F(Stream, HasNoMoreUnderWayThanItsWindow) {
     EXPECT_EQ(in.next().error(), call_errc::end_of_stream) << "again";
     EXPECT_EQ(c.open_calls(), 0u);
     EXPECT_EQ(s.deferred(), 0u);
+    EXPECT_EQ(s.failed(), 0u) << "an end is no failure";
     EXPECT_EQ(c.late_replies(), 0u);
 }
 
@@ -84,8 +85,10 @@ TEST_F(Stream, ThatFailsIsReadUpToTheFailure) {
     EXPECT_EQ(r.error().code, 3);
     EXPECT_EQ(r.error().text(), "no more paper");
     EXPECT_EQ(in.error().text(), "no more paper");
+    EXPECT_EQ(s.failed(), 1u);
     writers.clear();
     EXPECT_EQ(unfinished.next().error().fault, server_fault::unanswered);
+    EXPECT_EQ(s.failed(), 2u);
 }
 
 TEST_F(Stream, OfAHandlerThatThrowsEndsWithWhatItThrewUnlessAnotherGoesOn) {

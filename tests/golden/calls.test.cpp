@@ -52,6 +52,8 @@ TEST(GoldenCalls, NumbersAreThese) {
     EXPECT_EQ(static_cast<int>(reply_status::overloaded), 9);
     EXPECT_EQ(static_cast<int>(reply_status::item), 10);
     EXPECT_EQ(static_cast<int>(reply_status::end), 11);
+    EXPECT_EQ(static_cast<int>(reply_status::declined), 10);
+    EXPECT_EQ(static_cast<int>(reply_status::missed), 11);
 }
 
 TEST(GoldenCalls, MessagesLieHereBehindTheirHeaders) {
