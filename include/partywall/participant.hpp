@@ -6,6 +6,7 @@
 #include <partywall/breaker/domain_breaker.hpp>
 #include <partywall/calls/client.hpp>
 #include <partywall/calls/server.hpp>
+#include <partywall/calls/server_watch.hpp>
 #include <partywall/endpoint/wait_set.hpp>
 #include <partywall/export.hpp>
 #include <partywall/oneway/receiver.hpp>
@@ -207,6 +208,8 @@ class participant {
     }
     /// Follows changes of the domain.
     registry_watch watch() const { return registry_watch(core_); }
+    /// Follows the servers of one name.
+    server_watch watch_servers(std::string_view name) const { return server_watch(core_, name); }
 
     /// Waits for many things at once. May throw std::bad_alloc, as watch().
     partywall::wait_set wait_set() const { return partywall::wait_set(core_); }

@@ -5,6 +5,7 @@
 #include "../oneway/inbox_segment.hpp"
 #include "call_parts.hpp"
 
+#include <partywall/calls/taking.hpp>
 #include <partywall/detail/mutant.hpp>
 #include <partywall/os/clock.hpp>
 #include <partywall/os/membarrier.hpp>
@@ -225,16 +226,13 @@ void client_core::store_cancel(call_slot& s) noexcept {
     link const* const l = find_link(s.server);
     // What was given back was taken: there is nothing to cancel.
     if (l != nullptr && !l->out->gave_back(s.position)) {
-        // relaxed: ordered before the look at `taken` by the heavy fence, where that matters.
-        std_atomics::store(s.request->cancel, std::uint32_t{1}, std::memory_order_relaxed);
+        taking<>::give_up(s.request->cancel);
     }
 }
 
 /// I3. `fenced`: the heavy half was run in between.
 executed client_core::judge(sender_core const& out, std::uint64_t position, bool fenced) noexcept {
-    // acquire: whoever is told that it was not reached sees nothing older than the fence.
-    std::uint64_t const taken = std_atomics::load(out.taken_word(), std::memory_order_acquire);
-    bool const reached = static_cast<std::int64_t>(taken - position) > 0;
+    bool const reached = taking<>::is_reached(out.taken_word(), position);
     bool const certain = fenced || out.receiver_fences() == fence_pair::publisher;
     return PARTYWALL_MUTANT(always_not_executed) || (certain && !reached) ? executed::no
                                                                           : executed::maybe;

@@ -8,6 +8,7 @@
 #include "serving.hpp"
 #include "worker_pool.hpp"
 
+#include <partywall/calls/taking.hpp>
 #include <partywall/detail/mutant.hpp>
 #include <partywall/os/clock.hpp>
 
@@ -206,20 +207,17 @@ bool server_core::serve(taken const& t, std::uint64_t now_ns) noexcept {
 
 void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     source& s = *holds_[t.hold].from;
-    // I1. relaxed, then the fence: pairs with the heavy fence in client_core::give_up(), between
-    // its cancel word and its look at `taken`.
     if (!PARTYWALL_MUTANT(taken_not_said)) {
-        std_atomics::store(headers_[s.number].taken, t.position + 1, std::memory_order_relaxed);
+        taking<>::begin(headers_[s.number].taken, t.position, light_); // I1
     }
-    light_fence<std_atomics>(light_);
     if (t.bytes < body_offset_) [[unlikely]] {
         s.corrupt = true; // no client of ours
         return;
     }
     auto const& request = *reinterpret_cast<request_header const*>(t.data);
     constexpr auto relaxed = std::memory_order_relaxed; // I1
-    bool const given_up = std_atomics::load(request.cancel, relaxed) != 0 &&
-                          !PARTYWALL_MUTANT(cancelled_request_executed);
+    bool const given_up =
+        taking<>::is_given_up(request.cancel) && !PARTYWALL_MUTANT(cancelled_request_executed);
     std::uint64_t const deadline_ns = std_atomics::load(request.deadline_ns, relaxed);
     std::uint32_t const flags = std_atomics::load(request.flags, relaxed);
     bool const wants_reply = (flags & request_flag::wants_reply) != 0;

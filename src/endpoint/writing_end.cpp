@@ -76,7 +76,9 @@ void writing_end::commit_with_pool(std::uint64_t bytes) noexcept {
     (void)pool.acquire(); // what is committed was acquired, but for a message of no bytes
     std::uint64_t const position = ring.position();
     (void)ring.begin(); // marks the cell: only then may others find the new message in it
-    ring.commit(pool.descriptor(bytes));
+    // Messages of one size are of that size also where less of it was written, as in a cell.
+    std::uint64_t const one_size = ring.geometry().large_bytes;
+    ring.commit(pool.descriptor(one_size != 0 ? one_size : bytes));
     pool.committed(position);
 }
 

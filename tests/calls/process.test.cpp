@@ -1,52 +1,30 @@
 // SPDX-License-Identifier: BSL-1.0
 // Servers and clients in processes of their own that are killed and stopped: how the calls end, and
 // how often requests were executed. What was executed stands in a file beside, one byte per request.
+#include "side_file.hpp"
 #include "support.hpp"
 
 #include <support/counts.hpp>
 #include <support/role.hpp>
 
 #include <csignal>
-#include <fcntl.h>
 #include <map>
 #include <random>
 #include <sstream>
-#include <unistd.h>
 #include <vector>
 
 namespace partywall::test {
 namespace {
 
-/// Counts executions, whoever executes and however it ends: a byte per request, changed by pwrite, so
-/// that what was written before a kill is there after it.
-class tally {
-  public:
-    explicit tally(std::string const& path)
-        : descriptor_(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {}
-    ~tally() { ::close(descriptor_); }
-    tally(tally const&) = delete;
-    tally& operator=(tally const&) = delete;
-    void count(std::uint64_t request) const {
-        auto const now = static_cast<char>(of(request) + 1);
-        (void)!::pwrite(descriptor_, &now, 1, static_cast<off_t>(request));
-    }
-    int of(std::uint64_t request) const {
-        char value = 0;
-        (void)!::pread(descriptor_, &value, 1, static_cast<off_t>(request));
-        return value;
-    }
-
-  private:
-    int descriptor_;
-};
-
 /// Requests with numbers from here on are not answered: the server says "executing", and hangs.
 constexpr std::uint64_t hangs_from = 1'000'000;
+/// At this one it leaves its process.
+constexpr std::uint64_t exits_at = 999'999;
 
 /// Root, side file, and options. Serves as it is told: "poll N": until N requests were dealt with.
 PARTYWALL_ROLE(calls_server) {
     participant me = joined(context.arg(0), "server");
-    tally const executions(context.arg(1));
+    side_file const executions(context.arg(1));
     std::string const mode = context.args() > 2 ? context.arg(2) : "";
     std::vector<char> const memory(context.args() > 3 ? context.number(3) << 20 : 0, 'x');
     auto s = me.server<ask, told>(
@@ -54,6 +32,9 @@ PARTYWALL_ROLE(calls_server) {
         [&](ask const& a) {
             PARTYWALL_ROLE_CHECK(a.whole());
             executions.count(a.number);
+            if (a.number == exits_at) {
+                std::exit(0);
+            }
             if (a.number >= hangs_from) {
                 context.send("executing");
                 context.hang();
@@ -117,7 +98,7 @@ PARTYWALL_ROLE(calls_client) {
 struct CallsProcess : testing::Test {
     scratch_root root;
     std::string const file = root.path() + "/executions";
-    tally executions{file};
+    side_file executions{file};
     participant me = joined(root.path());
 
     child start_server(std::string const& mode = "", std::string const& mib = "0") {
@@ -168,6 +149,27 @@ TEST_F(CallsProcess, AServerThatDiesWhileItExecutesIsMaybeAndWhatItHadNotTakenIs
     EXPECT_EQ(text(after.get(), 2), "server died, no");
     EXPECT_EQ(executions.of(hangs_from), 1);
     EXPECT_EQ(executions.of(2), 0);
+}
+
+TEST_F(CallsProcess, AHandlerThatExitsIsAServerThatDies) {
+    client_options o = calling();
+    o.with_breaker = false;
+    auto c = me.client<ask, told>("s", o).value();
+    for (int round = 0; round < 2; ++round) { // and nothing of it is in the way of the next one
+        child s = start_server("runs");
+        ASSERT_TRUE(c.wait_for_server(1h).has_value());
+        auto leaves = c.call_async(ask::of(exits_at));
+        auto after = c.call_async(ask::of(3));
+        EXPECT_EQ(text(leaves.get(), exits_at), "server died, maybe");
+        EXPECT_EQ(text(after.get(), 3), "server died, no");
+        EXPECT_EQ(s.wait(), exited(0));
+        EXPECT_EQ(executions.of(exits_at), round + 1);
+        EXPECT_EQ(executions.of(3), 0);
+    }
+    c.close();
+    (void)me.recover();
+    EXPECT_EQ(me.snapshot().participants.size(), 1u);
+    EXPECT_TRUE(me.snapshot().entries.empty());
 }
 
 TEST_F(CallsProcess, AServerThatDiesAfterItAnsweredHasAnswered) {

@@ -176,5 +176,46 @@ TEST_F(Servers, FindThatARequestInAChunkWasGivenUp) {
     EXPECT_EQ(s.expired(), 0u);
 }
 
+/// What is shorter than the type: an error's text, and a reply in whose place there is room for one.
+TEST_F(Servers, AnswerThroughChunksWhateverTheLengthOfTheAnswer) {
+    client_options o = calling();
+    o.inline_bytes_max = 0;
+    {
+        auto s = me.server<ask, page>("s", [](ask const& a) -> result<page, call_failure> {
+                       if (a.number == 1) {
+                           return call_failure(5, "no such page");
+                       }
+                       page p{};
+                       p.words.fill(a.number);
+                       return p;
+                   }).value();
+        auto c = other.client<ask, page>("s", o).value();
+        for (std::uint64_t i = 0; i < 200; ++i) { // chunks are used again
+            auto call = c.call_async(ask::of(i % 3));
+            auto given_up = c.call_async(ask::of(i));
+            given_up.cancel();
+            ASSERT_EQ(s.poll(), 2u);
+            auto const r = call.get();
+            if (i % 3 == 1) {
+                ASSERT_EQ(r.error(), call_errc::server_error);
+                ASSERT_EQ(r.error().text(), "no such page");
+            } else {
+                ASSERT_TRUE(r.has_value()) << to_string(r.error().reason);
+                ASSERT_EQ((*r)->words.back(), i % 3);
+            }
+        }
+        EXPECT_EQ(c.poll(), 0u);
+        EXPECT_EQ(c.late_replies(), 200u);
+    }
+    auto s = echo(me);
+    auto c = other.client<ask, told>("s", o).value();
+    running thread(s);
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        auto const r = c.call(ask::of(i));
+        ASSERT_TRUE(r.has_value()) << to_string(r.error().reason);
+        ASSERT_TRUE((*r)->answers(i));
+    }
+}
+
 } // namespace
 } // namespace partywall::test

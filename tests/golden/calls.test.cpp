@@ -50,10 +50,10 @@ TEST(GoldenCalls, NumbersAreThese) {
     EXPECT_EQ(static_cast<int>(reply_status::cancelled), 7);
     EXPECT_EQ(static_cast<int>(reply_status::draining), 8);
     EXPECT_EQ(static_cast<int>(reply_status::overloaded), 9);
-    EXPECT_EQ(static_cast<int>(reply_status::item), 10);
-    EXPECT_EQ(static_cast<int>(reply_status::end), 11);
     EXPECT_EQ(static_cast<int>(reply_status::declined), 10);
     EXPECT_EQ(static_cast<int>(reply_status::missed), 11);
+    EXPECT_EQ(static_cast<int>(reply_status::item), 12);
+    EXPECT_EQ(static_cast<int>(reply_status::end), 13);
 }
 
 TEST(GoldenCalls, MessagesLieHereBehindTheirHeaders) {

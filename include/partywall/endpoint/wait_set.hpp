@@ -38,7 +38,7 @@ struct wait_event {
 };
 
 /// Waits for any number of things at once and says which are ready: subscribers, receivers, latest
-/// values, registry watches, ends of participants, other descriptors, timers. In the manner of
+/// values, watches, ends of participants, other descriptors, timers. In the manner of
 /// epoll, with the add and wait of a ROS wait set, and no thread of ours.
 ///
 /// Use when   one thread serves several handles.
@@ -81,7 +81,8 @@ class PARTYWALL_API wait_set {
     wait_set& operator=(wait_set&&) noexcept;
     ~wait_set();
 
-    /// A subscriber, receiver, latest or registry_watch of the participant that made this set.
+    /// A subscriber, receiver, server, client, latest, registry_watch or server_watch of the
+    /// participant that made this set.
     template <class Handle>
     [[nodiscard]] result<wait_id, wait_add_errc> add(Handle& handle, std::uint64_t key) noexcept {
         return add_waitable(detail::wait_access::of(handle), key);
