@@ -118,6 +118,7 @@ void tell(survey_arguments const& o, survey_result const& came, participant cons
 
 surveyor_options options_of(survey_arguments const& o, std::uint64_t question_bytes) {
     surveyor_options how;
+    how.deadline = o.wait.value_or(wait_default);
     how.surveys_max = 1;
     how.depth = 1;
     how.respondents_max = static_cast<std::uint32_t>(o.respondents);
@@ -148,7 +149,6 @@ int run_survey(survey_arguments const& o, common_options const& common) {
     interruptible const guard(*from);
     wait_for_respondents(o, *from);
     survey_options when;
-    when.deadline = std::max(o.wait.value_or(wait_default), std::chrono::nanoseconds(1));
     when.at_least = static_cast<std::uint32_t>(o.wanted());
     when.quiet_for = o.quiet_for.value_or(std::chrono::nanoseconds(0));
     auto asked = from->ask(text, when);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // `call` and `serve`: requests to commands, replies from them, and calls that end without one.
-#include "fixture.hpp"
+#include "serving.hpp"
 
 #include <boost/json.hpp>
 
 #include <csignal>
 #include <memory>
-#include <sys/stat.h>
+#include <utility>
 
 namespace partywall::test {
 namespace {
@@ -14,51 +14,11 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-class CallCommand : public Command {
+class CallCommand : public Serving {
   protected:
-    void await_server(std::string_view name) const {
-        eventually([&] {
-            auto const all = entries(name);
-            return std::any_of(all.begin(), all.end(), [](entry_info const& e) {
-                return e.kind == entry_kind::service && e.state == health::ready;
-            });
-        });
-    }
-    /// `partywall serve x <options> -- <command>`, when it is ready.
     std::unique_ptr<tool> serve(arguments options, arguments const& command) const {
-        options.insert(options.begin(), {"serve", "x"});
-        options.push_back("--");
-        options.insert(options.end(), command.begin(), command.end());
-        auto one = std::make_unique<tool>(root(), options);
-        await_server("x");
-        return one;
+        return start("serve", entry_kind::service, std::move(options), command, 1);
     }
-    static void expect_end(tool& server, int signal) {
-        server.kill(signal);
-        EXPECT_EQ(server.wait(), exited(128 + signal)) << server.err();
-    }
-    /// A pipe with a name: who opens it waits for the other side.
-    std::string fifo(std::string const& name) const {
-        std::string path = files_ / name;
-        EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
-        return path;
-    }
-    /// `command` says that it has begun, in this file, and may end when the pipe is written.
-    std::string begun() const { return files_ / "begun"; }
-    void await_begun() const {
-        eventually([&] { return !read_file(begun()).empty(); });
-    }
-    arguments patient_command() const {
-        return script("echo $(cat) >> \"$1\"; read go < \"$2\"; echo done",
-                      {begun(), fifo("gate")});
-    }
-    void open_gate() const { write_file(files_ / "gate", "go\n"); }
-    static arguments script(std::string const& text, arguments const& more = {}) {
-        arguments all{"sh", "-c", text, "sh"};
-        all.insert(all.end(), more.begin(), more.end());
-        return all;
-    }
-    scratch_files files_;
 };
 
 TEST_F(CallCommand, PrintsTheReplyAndNothingElse) {

@@ -43,13 +43,25 @@ INSTANTIATE_TEST_SUITE_P(
         arguments{"serve", "x", "cat"}, arguments{"serve", "x", "--"},
         arguments{"serve", "x", "--nope", "--", "cat"},
         arguments{"serve", "x", "--clients", "1025", "--", "cat"},
-        arguments{"serve", "x", "--concurrency", "0", "--", "cat"},
+        arguments{"serve", "x", "--concurrency", "0", "--", "cat"}, arguments{"survey"},
+        arguments{"survey", "x", "a", "b"}, arguments{"survey", "x", "text", "--file", "f"},
+        arguments{"survey", "x", "text", "--first", "--at-least", "2"},
+        arguments{"survey", "x", "text", "--at-least", "0"},
+        arguments{"survey", "x", "text", "--at-least", "65"},
+        arguments{"survey", "x", "text", "--wait-for", "65"},
+        arguments{"survey", "x", "text", "--respondents", "1025"},
+        arguments{"survey", "x", "text", "--wait", "soon"},
+        arguments{"survey", "x", "text", "--wait", "0"}, arguments{"respond", "x"},
+        arguments{"respond", "x", "cat"}, arguments{"respond", "x", "--"},
+        arguments{"respond", "x", "--clients", "2", "--", "cat"},
+        arguments{"respond", "x", "--decline", "256", "--", "cat"},
         // Names.
         arguments{"sub", ""}, arguments{"sub", "/x"}, arguments{"sub", "x/"},
         arguments{"sub", "a//b"}, arguments{"sub", "a/../b"}, arguments{"sub", "."},
         arguments{"sub", "tab\there"}, arguments{"sub", std::string(201, 'x')},
         arguments{"sub", "\xff"}, arguments{"pub", ""}, arguments{"pub", "a//b"},
         arguments{"call", "a//b", "text"}, arguments{"serve", "a//b", "--", "cat"},
+        arguments{"survey", "a//b", "text"}, arguments{"respond", "a//b", "--", "cat"},
         arguments{"sub", "x", "--name", ""}, arguments{"sub", "x", "--name", std::string(65, 'x')},
         arguments{"list", "--domain", ""}, arguments{"--root", "", "list"},
         arguments{"list", "--domain", std::string(65, 'x')},
@@ -65,11 +77,12 @@ TEST_F(Usage, HelpGoesToStandardOutputAndNamesWhatTheReferenceNames) {
     ASSERT_NE(reference, "");
     std::set<std::string> commands{""};
     finished const all = partywall({"--help"});
-    std::regex const command("\n  (pub|sub|send|recv|call|serve|list|clean|version) ");
+    std::regex const command(
+        "\n  (pub|sub|send|recv|call|serve|survey|respond|list|clean|version) ");
     for (std::sregex_iterator at(all.out.begin(), all.out.end(), command), end; at != end; ++at) {
         commands.insert((*at)[1]);
     }
-    EXPECT_EQ(commands.size(), 10U);
+    EXPECT_EQ(commands.size(), 12U);
     for (std::string const& name : commands) {
         finished const help =
             partywall(name.empty() ? arguments{"--help"} : arguments{name, "--help"});
