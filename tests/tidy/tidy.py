@@ -389,6 +389,29 @@ def links(root):
                     yield f"{path.relative_to(root).as_posix()}:{number}: there is no {target}"
 
 
+def shown_programs(root):
+    """A program that a page shows is the file that it names, so that the tests compile and run it:
+    `<!-- file: PATH -->`, and the file without its licence line in the code block that follows."""
+    for path in files(root, "*.md", "docs/**/*.md"):
+        page = path.relative_to(root).as_posix()
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            mark = re.fullmatch(r"<!-- file: (\S+) -->", line)
+            if not mark:
+                continue
+            name = mark.group(1)
+            if not (root / name).is_file():
+                yield f"{page}:{number}: there is no {name}"
+                continue
+            wanted = (root / name).read_text(encoding="utf-8").splitlines()[1:]
+            if not lines[number : number + 1] or not lines[number].startswith("```"):
+                yield f"{page}:{number}: a code block should follow, with {name}"
+                continue
+            end = next((n for n in range(number + 1, len(lines)) if lines[n] == "```"), len(lines))
+            if lines[number + 1 : end] != wanted:
+                yield f"{page}:{number}: what it shows is not {name} without its first line"
+
+
 def limits(root):
     """docs/limits.md lists every constant of limits.hpp, with its value."""
     listed = {}
@@ -497,6 +520,7 @@ CHECKS = [
     golden,
     room_readmes,
     links,
+    shown_programs,
     limits,
     guarantees,
     mutants,

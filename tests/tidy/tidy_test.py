@@ -256,6 +256,23 @@ class RoomReadmes(Tree):
         self.assert_finds(tidy.room_readmes, "os/README.md", "ring/README.md:31")
 
 
+class ShownPrograms(Tree):
+    def test_a_page_shows_the_file_that_it_names(self):
+        self.write("a.cpp", SPDX + "int main() {\n}\n")
+        self.write("docs/good.md", "# A\n\n<!-- file: a.cpp -->\n```cpp\nint main() {\n}\n```\nEnd\n")
+        self.write("docs/other.md", "<!-- file: a.cpp -->\n```cpp\nint main() {}\n```\n")
+        self.write("docs/no_block.md", "<!-- file: a.cpp -->\n\nint main() {\n}\n")
+        self.write("docs/no_file.md", "<!-- file: b.cpp -->\n```cpp\n```\n")
+        self.write("docs/open.md", "<!-- file: a.cpp -->\n```cpp\nint main() {\n")
+        self.assert_finds(
+            tidy.shown_programs,
+            "no_block.md:1: a code block",
+            "no_file.md:1: there is no b.cpp",
+            "open.md:1: what it shows",
+            "other.md:1: what it shows",
+        )
+
+
 class Links(Tree):
     def test_a_link_leads_somewhere(self):
         self.write("docs/a.md", "")
