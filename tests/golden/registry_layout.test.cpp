@@ -146,6 +146,10 @@ TEST(GoldenRegistry, NumbersAreThese) {
     EXPECT_EQ(detail::registry_layout_fingerprint, 0xbfbb'6145'df6b'5502U);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_publisher), 1U);
     EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::topic_subscription), 2U);
+    EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::inbox), 3U);
+    EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::service), 4U);
+    EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::surveyor), 5U);
+    EXPECT_EQ(static_cast<std::uint32_t>(entry_kind::respondent), 6U);
     EXPECT_EQ(static_cast<std::uint32_t>(health::starting), 1U);
     EXPECT_EQ(static_cast<std::uint32_t>(health::ready), 2U);
     EXPECT_EQ(static_cast<std::uint32_t>(health::draining), 3U);
