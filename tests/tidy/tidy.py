@@ -53,6 +53,15 @@ LOUD = [
     (r"(?<![\w.>])assert\s*\(", "aborts"),
 ]
 
+# Everything goes by CLOCK_MONOTONIC (os/clock.hpp): the wall clock may jump. Who looks at it, for
+# people to read only:
+WALL_CLOCK_PLACES = ["src/registry/registry_reading.cpp"]
+WALL_CLOCK = (
+    r"\b(CLOCK_REALTIME\w*|CLOCK_TAI|FUTEX_CLOCK_REALTIME|system_clock|high_resolution_clock|utc_clock|"
+    r"gettimeofday|timespec_get|pthread_mutex_timedlock|pthread_cond_timedwait|sem_timedwait)\b"
+    r"|(?<![\w.>])(std::)?time\s*\(\s*(nullptr|NULL|0|&\w+)\s*\)"
+)
+
 
 
 class NotJudged(Exception):
@@ -322,6 +331,15 @@ def quiet(root):
                 yield f"{source.name}:{number}: '{match.group(0).strip()}' {what}: return an error"
 
 
+def one_clock(root):
+    """Nothing goes by the wall clock, which jumps."""
+    for source in library(root):
+        if source.name in WALL_CLOCK_PLACES:
+            continue
+        for number, match in source.find(WALL_CLOCK):
+            yield f"{source.name}:{number}: '{match.group(0)}' jumps: use os::monotonic_ns()"
+
+
 def includes(root):
     """Headers of the hot path do not pull in heavy standard headers; nobody pulls umbrellas."""
     for source in sources(root, "include/**/*.hpp"):
@@ -515,6 +533,7 @@ CHECKS = [
     orders,
     layouts,
     quiet,
+    one_clock,
     includes,
     own_header_first,
     golden,

@@ -212,6 +212,25 @@ class Quiet(Tree):
         self.assert_finds(tidy.quiet)
 
 
+class OneClock(Tree):
+    def test_the_wall_clock_is_found(self):
+        self.write(
+            "src/wait/a.cpp",
+            "clock_gettime(CLOCK_REALTIME, &t);\nstd::chrono::system_clock::now();\n"
+            "auto t = time(nullptr);\nfutex(w, FUTEX_CLOCK_REALTIME);\n",
+        )
+        self.write("src/registry/registry_reading.cpp", "clock_gettime(CLOCK_REALTIME, &t);\n")
+        self.assert_finds(tidy.one_clock, "a.cpp:1", "a.cpp:2", "a.cpp:3", "a.cpp:4")
+
+    def test_look_alikes_pass(self):
+        self.write(
+            "src/wait/a.cpp",
+            "clock_gettime(CLOCK_MONOTONIC, &t);\nsteady_clock::now();\nwait_time(0);\nx.time(0);\n"
+            "// CLOCK_REALTIME jumps\n",
+        )
+        self.assert_finds(tidy.one_clock)
+
+
 class Includes(Tree):
     def test_heavy_headers_stay_out_of_the_hot_path(self):
         self.header("ring/a.hpp", "#pragma once\n#include <string>\n#include <string_view>\n")
