@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <grp.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -196,17 +195,8 @@ TEST(Strangers, WithThePidOfADeadParticipantNeitherKeepItAliveNorDieForIt) {
 
 // ---- other users --------------------------------------------------------------------------------
 
-struct user {
-    uid_t uid;
-    gid_t gid;
-};
-
-bool become(user who) {
-    return ::setgroups(0, nullptr) == 0 && ::setgid(who.gid) == 0 && ::setuid(who.uid) == 0;
-}
-
 PARTYWALL_ROLE(registry_joins_as_a_user) {
-    if (!become({static_cast<uid_t>(context.number(1)), static_cast<gid_t>(context.number(2))})) {
+    if (!become(static_cast<uid_t>(context.number(1)), static_cast<gid_t>(context.number(2)))) {
         context.send("not root");
         return 0;
     }

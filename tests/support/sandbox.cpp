@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <fstream>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -57,6 +58,10 @@ bool mount_tmpfs(std::string const& where, std::string const& options) {
     return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
            ::mount("partywall-test", where.c_str(), "tmpfs", MS_NOSUID | MS_NODEV,
                    options.c_str()) == 0;
+}
+
+bool become(uid_t user, gid_t group) {
+    return ::setgroups(0, nullptr) == 0 && ::setgid(group) == 0 && ::setuid(user) == 0;
 }
 
 bool mount_overlay(std::string const& where, std::string const& scratch) {

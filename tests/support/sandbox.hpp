@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 #include <sys/resource.h>
+#include <sys/types.h>
 #include <thread>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@ namespace partywall::test {
 /// the user keeps his ids). False where the machine allows neither: then the test skips.
 /// After CLONE_NEWPID the next fork() is the first process of the namespace.
 bool enter_namespaces(int flags);
+
+/// Is that user from now on, in no other group. False where the process may not choose.
+bool become(uid_t user, gid_t group);
 
 /// Mounts an empty tmpfs there, seen by this process only; `options` as for mount(8). Needs a
 /// mount namespace (CLONE_NEWNS) of one's own.
