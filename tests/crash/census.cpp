@@ -137,6 +137,8 @@ std::map<std::string, owner> observer::owner_words() const {
 
 std::vector<entry_info> observer::receivers() const {
     auto all = me_->core()->entries(entry_kind::inbox, {});
+    auto services = me_->core()->entries(entry_kind::service, {});
+    std::move(services.begin(), services.end(), std::back_inserter(all));
     std::erase_if(all,
                   [this](entry_info const& e) { return me_->core()->proven_dead(e.owner_ticket); });
     return all;

@@ -25,7 +25,7 @@ class observer {
 
     registry_layout const& registry() const { return **registry_; }
     participant& me() const { return *me_; }
-    /// Receivers that are not proven dead.
+    /// Receivers and servers that are not proven dead.
     std::vector<entry_info> receivers() const;
     /// Every owner word of the registry, of the rings of living publishers and of the inboxes of
     /// living receivers, by place: "registry+0x180".

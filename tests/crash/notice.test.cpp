@@ -271,6 +271,60 @@ void time_name(std::string const& what, victims const& how) {
     EXPECT_EQ(me.snapshot().participants.size(), 1u);
 }
 
+/// root, whether it takes requests, MiB of memory: a server that answers nobody.
+PARTYWALL_ROLE(crash_mute_server) {
+    std::vector<char> const memory(context.number(2) << 20, 'x');
+    participant me = joined(context.arg(0), "mute");
+    auto s =
+        me.server<parcel, parcel>("svc", [&](parcel const&) -> parcel { context.hang(); }).value();
+    context.send("there");
+    if (context.number(1) != 0) {
+        (void)s.run();
+    }
+    context.hang();
+}
+
+/// Kills servers under a client that sleeps in call(): every other one would never take the request.
+void time_call(std::string const& what, victims const& how) {
+    watchdog::extend(10min);
+    os::for_test::disable_futex_waitv(!how.waitv);
+    scratch_root root;
+    participant me = joined(root.path());
+    client_options options;
+    options.deadline = 1h;
+    options.waiting = waiting::park;
+    options.with_breaker = false;
+    auto c = me.client<parcel, parcel>("svc", options).value();
+    times until_told;
+    auto const busy = load(how.loaded);
+    for (std::uint64_t i = how.rounds(); i != 0; --i) {
+        bool const takes = i % 2 == 0;
+        child dies = spawn("crash_mute_server",
+                           {root.path(), takes ? "1" : "0", std::to_string(how.memory_mib)});
+        dies.expect("there");
+        ASSERT_TRUE(c.wait_for_server(1h));
+        until_told.add(killed_under(dies, [&] {
+            auto const r = c.call(parcel::of(i, 1));
+            EXPECT_EQ(r.error(), call_errc::peer_died);
+            EXPECT_TRUE(takes || r.error().executed == executed::no);
+        }));
+    }
+    os::for_test::disable_futex_waitv(false);
+    until_told.report(what);
+    EXPECT_EQ(c.open_calls(), 0u);
+    c.close();
+    (void)me.recover();
+    EXPECT_EQ(me.snapshot().participants.size(), 1u);
+}
+
+TEST(KilledServer, EndsABlockedCall) { time_call("kill of a server to the call's end", {}); }
+TEST(KilledServer, EndsABlockedCallWithoutFutexWaitv) {
+    time_call("kill of a server to the call's end without futex_waitv", {.waitv = false});
+}
+TEST_P(KilledWithMemory, ServersEndABlockedCallOfTheirClient) {
+    each("kill of a server to the call's end", time_call);
+}
+
 TEST_P(KilledWithMemory, SendersEndABlockedReceiveOfTheirReceiver) {
     each("kill of a sender to peer_died", time_sender);
 }

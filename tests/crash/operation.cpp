@@ -74,7 +74,7 @@ std::vector<operation> const& operations() {
         for (auto* const make :
              {&lifecycle_operations, &send_operations, &receive_operations, &recovery_operations,
               &whole_lives, &inbox_operations, &post_operations, &letter_operations,
-              &waiting_operations, &breaker_operations}) {
+              &waiting_operations, &breaker_operations, &call_operations}) {
             auto more = (*make)();
             std::move(more.begin(), more.end(), std::back_inserter(list));
         }

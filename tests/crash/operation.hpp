@@ -129,5 +129,6 @@ std::vector<operation> post_operations();
 std::vector<operation> waiting_operations();
 std::vector<operation> letter_operations();
 std::vector<operation> breaker_operations();
+std::vector<operation> call_operations();
 
 } // namespace partywall::test

@@ -61,6 +61,7 @@ class stage {
     /// Kept until the round ends.
     child& corpse(std::string const& role, std::vector<std::string> more = {});
     void note(std::size_t word, std::uint64_t value) { (*ledger_)[word] = value; }
+    std::uint64_t noted_at(std::size_t word) const { return ledger_->get(word); }
     child& last_corpse() { return corpses_.back(); }
     static void until_asleep(child const& process);
     /// It says one of these, within a second.

@@ -91,7 +91,13 @@ constexpr std::size_t victim_sends_to = of_victim + 6; ///< an inbox; 0: the top
 constexpr std::size_t corpses_sent_to = of_victim + 7; ///< an inbox, letters_of_corpse each
 /// The most that the victim can have taken of what a survivor posted to it.
 constexpr std::size_t victim_took(std::uint64_t sender) { return of_victim + 8 + sender; }
-constexpr std::size_t end_of_victim = victim_took(senders_max);
+/// Calls, by the number of the request: how often it was executed, and whether somebody was told
+/// that it was not.
+constexpr std::size_t requests_max = 16;
+constexpr std::size_t executed(std::uint64_t request) { return victim_took(senders_max) + request; }
+constexpr std::size_t said_no(std::uint64_t request) { return executed(requests_max) + request; }
+constexpr std::size_t was_told = said_no(requests_max); ///< who lets a sleeping victim go on
+constexpr std::size_t end_of_victim = was_told + 1;
 
 constexpr std::uint64_t corpse_sender = 1'000'000; ///< plus its ticket
 constexpr std::uint64_t letters_of_corpse = 3;

@@ -49,6 +49,11 @@ constexpr std::array as_others = {
     "take_of_a_dead_sender",
     "attach_sender",
     "detach_sender",
+    "call",
+    "call_cancelled",
+    "serve",
+    "serve_in_place",
+    "serve_later",
 };
 
 /// Takes `Count` and gives them back late: pins that outlive their cells.
