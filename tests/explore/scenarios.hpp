@@ -48,6 +48,7 @@ scenarios bell_scenarios(bool large);
 scenarios lane_scenarios(bool large);
 scenarios slot_scenarios(bool large);
 scenarios pool_scenarios(bool large);
+scenarios call_scenarios(bool large);
 scenarios all_scenarios(bool large);
 
 } // namespace partywall::test::explore

@@ -257,7 +257,8 @@ scenarios slot_scenarios(bool large) {
 scenarios all_scenarios(bool large) {
     scenarios list;
     for (auto const& part : {ring_scenarios(large), gate_scenarios(large), bell_scenarios(large),
-                             lane_scenarios(large), slot_scenarios(large), pool_scenarios(large)}) {
+                             lane_scenarios(large), slot_scenarios(large), pool_scenarios(large),
+                             call_scenarios(large)}) {
         list.insert(list.end(), part.begin(), part.end());
     }
     return list;
