@@ -12,11 +12,12 @@
 
 namespace partywall::test {
 
-/// A second lane in a client's inbox, in the name of the server that it calls.
+/// A second lane in the inbox of whoever asks, in the name of one that answers.
 template <class Res>
 class forger {
   public:
-    forger(participant const& as, std::uint64_t client, std::uint64_t server) {
+    forger(participant const& as, std::uint64_t client, std::uint64_t server,
+           overflow when_full = overflow::reject) {
         entry_info target;
         target.name = "forged";
         target.owner_ticket = client >> 24;
@@ -25,7 +26,7 @@ class forger {
         type_info type;
         type.fingerprint = tampered_inbox(as, target).segment().constants.type_fingerprint;
         sender_options options;
-        options.overflow = overflow::reject;
+        options.overflow = when_full;
         failure<endpoint_errc> why;
         out_ = detail::sender_core::attach_to(as.core(), target, type,
                                               detail::reply_frame<Res>::shape().payload, options,

@@ -3,7 +3,7 @@
 // garbage. Who sends them has a lane of its own, as any respondent.
 #include "support.hpp"
 
-#include <partywall/calls/calls_layout.hpp>
+#include <calls/forger.hpp>
 
 #include <cstring>
 #include <random>
@@ -16,40 +16,17 @@ using detail::call_id;
 using detail::reply_header;
 using detail::reply_status;
 
-class forger {
+class false_respondent {
   public:
-    forger(participant const& as, std::uint64_t surveyor, std::uint64_t incarnation) {
-        entry_info target;
-        target.name = "forged";
-        target.owner_ticket = surveyor >> 24;
-        target.number = surveyor & endpoints_max;
-        target.incarnation = surveyor;
-        type_info type;
-        type.fingerprint = tampered_inbox(as, target).segment().constants.type_fingerprint;
-        sender_options options;
-        options.overflow = overflow::drop_oldest;
-        failure<endpoint_errc> why;
-        out_ = detail::sender_core::attach_to(as.core(), target, type,
-                                              detail::reply_frame<told>::shape().payload, options,
-                                              incarnation, why);
-        EXPECT_NE(out_, nullptr) << why.message;
-    }
+    false_respondent(participant const& as, std::uint64_t surveyor, std::uint64_t incarnation)
+        : forged_(as, surveyor, incarnation, overflow::drop_oldest) {}
     void send(reply_header const& header, told const& body = told::of(99)) {
-        ASSERT_EQ(out_->admit_attached(), detail::send_ok);
-        std::byte* const memory = out_->begin();
-        std::memcpy(memory, &header, sizeof header);
-        std::memcpy(memory + sizeof header, &body, sizeof body);
-        out_->commit(sizeof header + sizeof body);
-        out_->announce();
+        forged_.send(header, bytes_of(body));
     }
 
   private:
-    std::unique_ptr<detail::sender_core> out_;
+    forger<told> forged_;
 };
-
-reply_header header(std::uint64_t id, reply_status status = reply_status::value) {
-    return {id, static_cast<std::uint16_t>(status), 0, 0, {}};
-}
 
 struct HostileRespondent : SurveyTest {
     participant other = joined(root.path(), "other");
@@ -63,7 +40,7 @@ struct HostileRespondent : SurveyTest {
 
 TEST_F(HostileRespondent, AnswersToWhatWasNotAskedAreNobodys) {
     auto survey = s.ask(ask::of(1)).value(); // place 0, generation 0
-    forger forged(other, s.incarnation(), some_incarnation(other));
+    false_respondent forged(other, s.incarnation(), some_incarnation(other));
     forged.send(header(call_id(1, 0)));     // a free place
     forged.send(header(call_id(0, 1)));     // another generation
     forged.send(header(call_id(64, 0)));    // beyond the table
@@ -81,7 +58,7 @@ TEST_F(HostileRespondent, AnswersToWhatWasNotAskedAreNobodys) {
 TEST_F(HostileRespondent, NobodyCanAnswerForAnother) {
     auto survey = s.ask(ask::of(1)).value();
     // It says that it is the honest one; the ticket of its lane says that it is not.
-    forger forged(other, s.incarnation(), honest.incarnation());
+    false_respondent forged(other, s.incarnation(), honest.incarnation());
     forged.send(header(call_id(0, 0)));
     s.poll();
     EXPECT_FALSE(survey.over());
@@ -101,7 +78,7 @@ TEST_F(HostileRespondent, NobodyCanAnswerForAnother) {
 
 TEST_F(HostileRespondent, OnlyTheFirstAnswerOfEachCounts) {
     auto survey = s.ask(ask::of(1), enough(3)).value();
-    forger forged(other, s.incarnation(), some_incarnation(other));
+    false_respondent forged(other, s.incarnation(), some_incarnation(other));
     for (int i = 0; i < 5; ++i) {
         forged.send(header(call_id(0, 0)));
     }
@@ -115,7 +92,7 @@ TEST_F(HostileRespondent, OnlyTheFirstAnswerOfEachCounts) {
 
 TEST_F(HostileRespondent, WhatItSaysThatItLostConcernsNobodyElse) {
     auto survey = s.ask(ask::of(1)).value();
-    forger forged(other, s.incarnation(), some_incarnation(other));
+    false_respondent forged(other, s.incarnation(), some_incarnation(other));
     reply_header all = header(0, reply_status::missed);
     std::uint64_t const range[2] = {0, ~std::uint64_t{0}};
     std::memcpy(all.user, range, sizeof range);
@@ -128,7 +105,7 @@ TEST_F(HostileRespondent, WhatItSaysThatItLostConcernsNobodyElse) {
 
 TEST_F(HostileRespondent, AnyBytesAreAtMostAnAnswerOfTheirOwnSender) {
     std::mt19937_64 random(8);
-    forger forged(other, s.incarnation(), some_incarnation(other));
+    false_respondent forged(other, s.incarnation(), some_incarnation(other));
     for (std::uint64_t i = 0; i < 2'000; ++i) {
         auto survey = s.ask(ask::of(i)).value();
         for (int k = 0; k < 3; ++k) {
