@@ -173,12 +173,7 @@ void server_core::let_go() noexcept {
 // ---- requests -------------------------------------------------------------------------------------
 
 std::size_t server_core::poll(std::size_t most) noexcept {
-    if (serving_) {
-        return 0; // a handler that polls its own server: one request at a time
-    }
-    serving::polled const p = serving::poll(
-        *this, most, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
+    serving::polled const p = serving::poll(*this, most);
     if (p.alive) {
         count_failures();
     }
@@ -186,23 +181,7 @@ std::size_t server_core::poll(std::size_t most) noexcept {
 }
 
 wait_errc server_core::run_until(std::uint64_t until_ns) noexcept {
-    if (serving_) {
-        return wait_errc::closed; // a handler that runs its own server
-    }
-    return serving::run_until(
-        *this, until_ns, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
-}
-
-bool server_core::serve(taken const& t, std::uint64_t now_ns) noexcept {
-    bool closed = false;
-    closed_too_ = &closed;
-    serving_ = true;
-    deal_with(t, now_ns);
-    serving_ = false;
-    closed_too_ = nullptr;
-    release(t.hold); // closed: destroys this
-    return !closed;
+    return serving::run_until(*this, until_ns);
 }
 
 void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
@@ -319,12 +298,7 @@ result<void, failure<registry_errc>> server_core::say_health(health value) noexc
     return set_health(value);
 }
 
-bool server_core::drain(std::uint64_t until_ns) noexcept {
-    (void)say_health(health::draining);
-    return serving::drain(
-        *this, until_ns, *load_, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
-}
+bool server_core::drain(std::uint64_t until_ns) noexcept { return serving::drain(*this, until_ns); }
 
 std::uint64_t server_core::expired() const noexcept { return own(counters_->expired); }
 std::uint64_t server_core::cancelled() const noexcept { return own(counters_->cancelled); }

@@ -15,23 +15,26 @@
 
 namespace partywall::inline v0::detail {
 
-/// take() gives the next message, or why there is none; serve(message, time) deals with it, and says
-/// false if that has destroyed `end`.
+/// Of an `end`: take() gives the next message, or why there is none; deal_with(message, time) does.
 struct serving {
     struct polled {
         std::size_t count = 0; ///< requests
         bool alive = true;     ///< false: a handler has destroyed `end`
     };
 
-    template <class End, class Take, class Serve>
-    static polled poll(End& end, std::size_t most, Take take, Serve serve) noexcept {
+    /// A handler that polls its own end gets nothing: one request at a time.
+    template <class End>
+    static polled poll(End& end, std::size_t most) noexcept {
         polled p;
+        if (end.serving_) {
+            return p;
+        }
         while (p.count < most) {
-            taken const t = end.try_for_descriptor(take);
+            taken const t = end.try_for_descriptor([&end] { return end.take(); });
             switch (t.error) {
             case receive_errc::none:
                 p.count += 1;
-                p.alive = serve(t, os::monotonic_ns());
+                p.alive = serve(end, t, os::monotonic_ns());
                 if (!p.alive) {
                     return p;
                 }
@@ -46,8 +49,13 @@ struct serving {
         return p;
     }
 
-    template <class End, class Take, class Serve>
-    static wait_errc run_until(End& end, std::uint64_t until_ns, Take take, Serve serve) noexcept {
+    /// `closed` too for a handler that runs its own end.
+    template <class End>
+    static wait_errc run_until(End& end, std::uint64_t until_ns) noexcept {
+        if (end.serving_) {
+            return wait_errc::closed;
+        }
+        auto const take = [&end] { return end.take(); };
         for (;;) {
             if (end.mark_.is_child()) {
                 return wait_errc::forked;
@@ -66,7 +74,7 @@ struct serving {
             }
             switch (t.error) {
             case receive_errc::none:
-                if (!serve(t, now != 0 ? now : os::monotonic_ns())) {
+                if (!serve(end, t, now != 0 ? now : os::monotonic_ns())) {
                     return wait_errc::closed;
                 }
                 break;
@@ -81,15 +89,15 @@ struct serving {
     }
 
     /// Until no answer is owed any more, or the time: what is there is dealt with.
-    template <class End, class Take, class Serve>
-    static bool drain(End& end, std::uint64_t until_ns, server_load const& load, Take take,
-                      Serve serve) noexcept {
+    template <class End>
+    static bool drain(End& end, std::uint64_t until_ns) noexcept {
+        (void)end.say_health(health::draining);
         for (;;) {
-            if (!poll(end, ~std::size_t{0}, take, serve).alive) {
+            if (!poll(end, ~std::size_t{0}).alive) {
                 return true;
             }
             // acquire: pairs with the release when an answer was given.
-            if (load.deferred.load(std::memory_order_acquire) == 0) {
+            if (end.load_->deferred.load(std::memory_order_acquire) == 0) {
                 return true;
             }
             std::uint64_t const now = os::monotonic_ns();
@@ -98,8 +106,8 @@ struct serving {
             }
             // Ends with a request, a deferred answer (it kicks), or its slice.
             std::uint64_t const slice_end = std::min(until_ns, now + slice::polling_ns);
-            taken const t = end.wait_on(take, now, slice_end);
-            if (t.error == receive_errc::none && !serve(t, os::monotonic_ns())) {
+            taken const t = end.wait_on([&end] { return end.take(); }, now, slice_end);
+            if (t.error == receive_errc::none && !serve(end, t, os::monotonic_ns())) {
                 return true;
             }
         }
@@ -124,6 +132,20 @@ struct serving {
             {x.id, x.status, x.code, {x.text.data(), x.text_bytes}, x.context->reply_header()},
             x.answer_bytes);
         return true;
+    }
+
+  private:
+    /// False: a handler has closed `end`, which is no more.
+    template <class End>
+    static bool serve(End& end, taken const& t, std::uint64_t now_ns) noexcept {
+        bool closed = false;
+        end.closed_too_ = &closed;
+        end.serving_ = true;
+        end.deal_with(t, now_ns);
+        end.serving_ = false;
+        end.closed_too_ = nullptr;
+        end.release(t.hold); // closed: destroys it
+        return !closed;
     }
 };
 

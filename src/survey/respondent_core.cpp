@@ -169,40 +169,15 @@ void respondent_core::let_go() noexcept {
 // ---- questions ------------------------------------------------------------------------------------
 
 std::size_t respondent_core::poll(std::size_t most) noexcept {
-    if (serving_) {
-        return 0; // a handler that polls its own respondent: one question at a time
-    }
-    return serving::poll(
-               *this, most, [this] { return take(); },
-               [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); })
-        .count;
+    return serving::poll(*this, most).count;
 }
 
 wait_errc respondent_core::run_until(std::uint64_t until_ns) noexcept {
-    if (serving_) {
-        return wait_errc::closed; // a handler that runs its own respondent
-    }
-    return serving::run_until(
-        *this, until_ns, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
+    return serving::run_until(*this, until_ns);
 }
 
 bool respondent_core::drain(std::uint64_t until_ns) noexcept {
-    (void)say_health(health::draining);
-    return serving::drain(
-        *this, until_ns, *load_, [this] { return take(); },
-        [this](taken const& t, std::uint64_t now_ns) { return serve(t, now_ns); });
-}
-
-bool respondent_core::serve(taken const& t, std::uint64_t now_ns) noexcept {
-    bool closed = false;
-    closed_too_ = &closed;
-    serving_ = true;
-    deal_with(t, now_ns);
-    serving_ = false;
-    closed_too_ = nullptr;
-    release(t.hold); // closed: destroys this
-    return !closed;
+    return serving::drain(*this, until_ns);
 }
 
 void respondent_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {

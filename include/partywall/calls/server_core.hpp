@@ -108,12 +108,12 @@ class PARTYWALL_API server_core final : public receiver_core {
     std::uint32_t deferred() const noexcept;
 
   private:
+    friend struct serving;
+
     explicit server_core(std::shared_ptr<participant_core> participant);
     ~server_core() override;
 
     taken take() noexcept { return try_take<copy_any_size>(); }
-    /// False: the handler closed its server, which is gone.
-    bool serve(taken const& t, std::uint64_t now_ns) noexcept;
     void deal_with(taken const& t, std::uint64_t now_ns) noexcept;
     void execute(exchange& x, std::shared_ptr<reply_port> const& port) noexcept;
     void execute_unanswered(exchange& x) noexcept;

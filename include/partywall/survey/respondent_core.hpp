@@ -63,6 +63,8 @@ class PARTYWALL_API respondent_core final : public subscriber_core {
     std::uint64_t incarnation() const noexcept { return mine_.incarnation; }
 
   private:
+    friend struct serving;
+
     struct way_back {
         source const* from = nullptr;
         std::shared_ptr<reply_port> port;
@@ -72,8 +74,6 @@ class PARTYWALL_API respondent_core final : public subscriber_core {
     ~respondent_core() override;
 
     taken take() noexcept { return try_take<copy_any_size>(); }
-    /// False: the handler closed its respondent, which is gone.
-    bool serve(taken const& t, std::uint64_t now_ns) noexcept;
     void deal_with(taken const& t, std::uint64_t now_ns) noexcept;
     static void tell_missed(reply_port& port, taken const& t) noexcept;
     void execute(exchange& x, std::shared_ptr<reply_port> const& port) noexcept;
