@@ -285,10 +285,11 @@ struct streams {
     static constexpr bool is_connected = false;
 };
 
-bool can(job const& j, std::string_view) {
+bool can(job const& j, std::string_view variant) {
     constexpr std::uint64_t bytes_max = std::uint64_t{16} << 20;
-    return is_channel_figure(j.figure) && j.wait == wait::spin && j.lossy == 0 &&
-           j.bytes <= bytes_max && (j.figure != figure::throughput_batch || j.bytes <= claim_max);
+    return (variant.empty() || j.figure == figure::throughput) && is_channel_figure(j.figure) &&
+           j.wait == wait::spin && j.lossy == 0 && j.bytes <= bytes_max &&
+           (j.figure != figure::throughput_batch || j.bytes <= claim_max);
 }
 
 std::unique_ptr<companion> start(std::string const& scratch) {
@@ -297,6 +298,8 @@ std::unique_ptr<companion> start(std::string const& scratch) {
 
 } // namespace
 
-subject aeron_subject() { return {"aeron", {""}, can, play_channels<streams>, start, false, true}; }
+subject aeron_subject() {
+    return {"aeron", {"", "poll"}, can, play_channels<streams>, start, false, true};
+}
 
 } // namespace partywall::bench

@@ -4,6 +4,7 @@
 //     topic        publisher and lossless subscriber (lossy where the job is); loans, samples
 //     topic, copy  the same, but sends a copy of a message made elsewhere
 //     lane         sender and receiver; loans, samples
+//     ..., poll    the same, but takes with poll() what is there, instead of one sample after the other
 //     typed, bytes client and server (partywall_calls.cpp)
 //     breaker      admission and the record of a success, or a rejection; with a clock that stands
 //                  still, and with the real one (`breaker, clock`)
@@ -142,14 +143,13 @@ class reading {
     }
     template <class Read>
     std::size_t try_receive_batch(Read read) {
-        std::size_t taken = 0;
-        for (auto const& got : in_) {
-            give(got, read);
-            if (++taken == 64) {
-                break;
+        return in_.poll([&](auto const& message) {
+            if constexpr (Bytes == any_size) {
+                read(message.data(), message.size());
+            } else {
+                read(&message, sizeof message);
             }
-        }
-        return taken;
+        });
     }
 
   private:
@@ -316,7 +316,10 @@ bool can(job const& j, std::string_view variant) {
         return j.figure == figure::call && j.wait != wait::fd && is_call_variant(variant) &&
                (variant == "bytes" || !j.large());
     }
-    bool const lane = variant == "lane";
+    bool const lane = variant.starts_with("lane");
+    if (variant.ends_with("poll")) {
+        return j.figure == figure::throughput && j.wait == wait::spin && j.lossy == 0 && !j.large();
+    }
     if (variant == "topic, copy" && j.large()) {
         return false;
     }
@@ -369,7 +372,7 @@ void play(session& s, std::uint32_t role) {
         return;
     }
     bool const large = s.what.large();
-    if (s.variant.view() == "lane") {
+    if (s.variant.view().starts_with("lane")) {
         large ? play_channels<lane_subject<false>>(s, role)
               : play_channels<lane_subject<true>>(s, role);
     } else if (s.variant.view() == "topic, copy") {
@@ -384,7 +387,8 @@ void play(session& s, std::uint32_t role) {
 
 subject partywall_subject() {
     return {"partywall",
-            {"topic", "topic, copy", "lane", "typed", "bytes", "breaker", "breaker, clock"},
+            {"topic", "topic, copy", "topic, poll", "lane", "lane, poll", "typed", "bytes",
+             "breaker", "breaker, clock"},
             can,
             play};
 }

@@ -476,6 +476,8 @@ class player {
         block_timer timer(*this);
         if (job_.lossy != 0) {
             take_lossy(*in, timer);
+        } else if (s_.variant.view().ends_with("poll")) {
+            take_many(*in, timer);
         } else {
             for (std::uint32_t left = job_.writers; left > 0;) {
                 if (receive(*in).number() == tag::goodbye) {
@@ -510,6 +512,28 @@ class player {
             if (!any && s_.oversubscribed != 0) {
                 ::sched_yield();
             }
+        }
+    }
+    /// Of one writer, in the way that takes many at a time.
+    template <class Reader>
+    void take_many(Reader& in, block_timer& timer) {
+        if constexpr (requires { in.try_receive_batch([](void const*, std::size_t) {}); }) {
+            bool over = false;
+            auto const read = [&](void const* from, std::size_t bytes) {
+                bool right = false;
+                tag const t = paper_.read(from, bytes, right);
+                if (right && t.number() == tag::goodbye) {
+                    over = true;
+                } else if (!right || t.number() != tag::hello) {
+                    ledger_.take(t, right);
+                }
+            };
+            while (!over) {
+                spin_until([&] { return in.try_receive_batch(read) != 0; });
+                timer.count(ledger_.taken());
+            }
+        } else {
+            throw std::runtime_error("takes one at a time");
         }
     }
     void taken() {
@@ -556,20 +580,7 @@ class player {
             connect(static_cast<nobody*>(nullptr), 0, in.get(), 0, pairs(), 0);
             mine_.per_record = block();
             block_timer timer(*this);
-            bool over = false;
-            auto const read = [&](void const* from, std::size_t bytes) {
-                bool right = false;
-                tag const t = paper_.read(from, bytes, right);
-                if (right && t.number() == tag::goodbye) {
-                    over = true;
-                } else if (!right || t.number() != tag::hello) {
-                    ledger_.take(t, right);
-                }
-            };
-            while (!over) {
-                spin_until([&] { return in->try_receive_batch(read) != 0; });
-                timer.count(ledger_.taken());
-            }
+            take_many(*in, timer);
             taken();
         } else {
             throw std::runtime_error("no batches");

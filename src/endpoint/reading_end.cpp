@@ -410,6 +410,22 @@ bool reading_end::look_around(taken& event, bool may_look_again) noexcept {
     return false;
 }
 
+bool reading_end::let_gather(source& s) noexcept {
+    std::uint64_t const run = s.received - std::exchange(s.received_at_gap, s.received);
+    if (run < look_pacer::burst || options_.waiting == waiting::park) {
+        return false;
+    }
+    std::uint64_t const now = os::monotonic_ns();
+    std::uint64_t const pause = pacer_.pause_ns(run, now);
+    if (pause == 0) {
+        return false;
+    }
+    while (os::monotonic_ns() - now < pause) {
+        spin_pause();
+    }
+    return true;
+}
+
 bool reading_end::look_for_ends(taken& event) noexcept {
     notice_ends(takes_between_looks);
     for (std::size_t i = 0; i < sources_.size();) {

@@ -26,6 +26,7 @@
 #include <partywall/ring/reader_seat.hpp>
 #include <partywall/ring/ring_reader.hpp>
 #include <partywall/wait/bell.hpp>
+#include <partywall/wait/look_pacer.hpp>
 #include <partywall/wait/spin_budget.hpp>
 #include <partywall/wait/waitable.hpp>
 #include <partywall/wait/waiting.hpp>
@@ -53,6 +54,7 @@ struct source {
     std::uint64_t in_place_from = 0; ///< lossless: cells from here on are protected by our cursor
     std::uint64_t flush_every = 1;   ///< cells that may be consumed before the cursor is published
     std::uint64_t received = 0;
+    std::uint64_t received_at_gap = 0; ///< when a look last found nothing
     std::uint64_t missed = 0;
     std::uint64_t missed_now = 0;   ///< to be reported with the next sample
     std::uint64_t counted_from = 0; ///< what lies before was never promised to us
@@ -376,6 +378,74 @@ class PARTYWALL_API reading_end : public waitable {
         }
     }
 
+    /// Hands the next messages of `s`, whose first look() found ready, to handler(data, bytes), under
+    /// one hold, and returns how many; 0: that is for the long way. The bookkeeping of a sample is
+    /// done once. Every message is counted before the handler sees it, which may throw, close the
+    /// handle, or take messages of the same one: then this ends.
+    template <class Copy, class Handler>
+    [[gnu::always_inline]] std::size_t hand_over(source& s, std::size_t limit, Handler& handler) {
+        auto const hold = static_cast<std::uint32_t>(std::countr_zero(free_holds_));
+        hold_slot& h = holds_[hold];
+        ring_reader<> const at_first = s.reader;
+        bool const in_place =
+            s.lossless && static_cast<std::int64_t>(at_first.position() - s.in_place_from) >= 0;
+        if (!in_place && h.capacity < at_first.geometry().payload_bytes_max &&
+            !grow(h, at_first.geometry().payload_bytes_max)) [[unlikely]] {
+            return 0;
+        }
+        // Room is given back in time, and news are looked for, as if each were taken by itself.
+        std::uint64_t most = limit < s.flush_every ? limit : s.flush_every;
+        most = most < takes_until_look_ ? most : takes_until_look_;
+        free_holds_ &= free_holds_ - 1; // `hold` is the lowest
+        h.from = &s;
+        h.position = at_first.position();
+        h.in_place = in_place;
+        s.held += 1;
+        struct giving_back {
+            reading_end& end;
+            std::uint32_t hold;
+            ~giving_back() { end.release(hold); }
+        } const guard{*this, hold};
+        std::size_t count = 0;
+        for (ring_reader<> next = at_first; count < most; next.advance()) {
+            std::uint64_t const position = next.position();
+            if (count != 0 && next.look() != cell_state::ready) {
+                break;
+            }
+            std::uint64_t const bytes = next.length();
+            if (bytes > next.geometry().payload_bytes_max) [[unlikely]] {
+                break; // in a chunk, or corrupt
+            }
+            std::byte const* data = next.geometry().payload(position);
+            if (!in_place) {
+                if (!Copy::copy(next, h.buffer, bytes)) [[unlikely]] {
+                    break; // overwritten meanwhile
+                }
+                data = h.buffer;
+            }
+            s.reader.set_position(position + 1);
+            s.received += 1;
+            s.jumps = 0;
+            s.missed_now = 0;
+            count += 1;
+            if (--takes_until_look_ == 0) [[unlikely]] {
+                refresh_soon();
+            }
+            handler(data, bytes);
+            // relaxed: equal only if this very thread stored it; not after close().
+            if (user_.load(std::memory_order_relaxed) != &thread_mark || s.detached ||
+                s.reader.position() != position + 1) [[unlikely]] {
+                break;
+            }
+            // Only a bad fellow reader can have moved our cursor, and so let the writer in.
+            if (in_place && !next.still_there(position)) [[unlikely]] {
+                s.corrupt = true;
+                break;
+            }
+        }
+        return count;
+    }
+
     [[gnu::always_inline]] void release_here(std::uint32_t hold) noexcept {
         hold_slot& h = holds_[hold];
         source& s = *h.from;
@@ -418,6 +488,9 @@ class PARTYWALL_API reading_end : public waitable {
     /// Nothing was ready: jump, finish, refresh, flush. True: look again, if the caller `may`.
     /// False: `event` says why there is nothing.
     bool look_around(taken& event, bool may_look_again) noexcept;
+    /// A look found nothing of the only source: after many messages its writer may be left alone for
+    /// some hundred nanoseconds. True: look again.
+    [[gnu::noinline]] bool let_gather(source& s) noexcept;
     /// Due now and then, however much is ready: true if `event` says that a publisher ended.
     [[gnu::noinline, gnu::cold]] bool look_for_ends(taken& event) noexcept;
     /// What became of a source that was looked at.
@@ -478,6 +551,7 @@ class PARTYWALL_API reading_end : public waitable {
     /// When a wait that spins last looked at the clock; 0: it did not, or has slept since.
     std::uint64_t looked_at_ns_ = 0;
     spin_budget spin_;
+    look_pacer pacer_;
     std::unique_ptr<wait_descriptor> descriptor_;
     /// The same for interrupt(), which any thread may call.
     std::atomic<wait_descriptor const*> interrupted_too_{nullptr};

@@ -17,6 +17,21 @@ namespace partywall::inline v0 {
 template <class T, class Core>
 class reading_handle;
 
+namespace detail {
+/// A message of `bytes` bytes at `data`, as its receiver sees it.
+template <class T>
+decltype(auto) view(std::byte const* data, std::uint64_t bytes) noexcept {
+    using element = typename payload<T>::element;
+    auto const* const first = std::launder(reinterpret_cast<element const*>(data));
+    if constexpr (payload<T>::variable_length) {
+        return std::span<element const>(first, static_cast<std::size_t>(bytes / sizeof(element)));
+    } else {
+        static_cast<void>(bytes);
+        return *first;
+    }
+}
+} // namespace detail
+
 /// A received message, or the reason why there is none.
 ///
 /// Use when  reading a message where it lies. Of a lossless subscription it is the publisher's
@@ -58,12 +73,11 @@ class sample {
     receive_errc error() const noexcept { return taken_.error; }
 
     element const& operator*() const noexcept requires(!variable_length) {
-        return *std::launder(reinterpret_cast<element const*>(taken_.data));
+        return detail::view<T>(taken_.data, taken_.bytes);
     }
     element const* operator->() const noexcept requires(!variable_length) { return &**this; }
     std::span<element const> operator*() const noexcept requires(variable_length) {
-        return {std::launder(reinterpret_cast<element const*>(taken_.data)),
-                static_cast<std::size_t>(taken_.bytes / sizeof(element))};
+        return detail::view<T>(taken_.data, taken_.bytes);
     }
     std::string_view text() const noexcept requires(std::is_same_v<T, bytes>) {
         return {reinterpret_cast<char const*>(taken_.data), static_cast<std::size_t>(taken_.bytes)};

@@ -70,6 +70,35 @@ class PARTYWALL_API receiver_core : public reading_end {
         return quick::took;
     }
 
+    /// Hands over messages of the sender whose turn it is, as take_now() would take them; how many.
+    /// 0: ask that.
+    template <class Copy, class Handler>
+    [[gnu::always_inline]] std::size_t hand_over_now(std::size_t limit, Handler& handler) {
+        std::size_t const i = next_;
+        if (!nothing_else_to_do() || i >= watched_.size() ||
+            watched_.size() > sources_without_hints) [[unlikely]] {
+            return 0;
+        }
+        source& s = *sources_[i];
+        if (s.reader.look() != cell_state::ready) {
+            return 0;
+        }
+        calm_ = false;
+        next_ = i + 1 == watched_.size() ? 0 : i + 1;
+        // What is watched may lag behind, but not stay behind; the handler may have changed the list.
+        struct moving_on {
+            receiver_core& core;
+            std::size_t i;
+            source const* from;
+            ~moving_on() {
+                if (i < core.watched_.size() && core.sources_[i].get() == from) {
+                    core.watch(i);
+                }
+            }
+        } const guard{*this, i, &s};
+        return hand_over<Copy>(s, limit, handler);
+    }
+
     /// Takes the next message, from each sender in turn. Never waits.
     template <class Copy>
     taken try_take() noexcept {
@@ -89,6 +118,9 @@ class PARTYWALL_API receiver_core : public reading_end {
             }
             if (nothing_new()) {
                 return error(receive_errc::empty);
+            }
+            if (round == 0 && sources_.size() == 1 && let_gather(*sources_.front())) {
+                continue;
             }
             calm_ = false; // until that look says so
             bool const again = look_around(event, round < rounds_max);

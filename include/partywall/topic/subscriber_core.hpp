@@ -49,6 +49,21 @@ class PARTYWALL_API subscriber_core : public reading_end {
         return quick::took;
     }
 
+    /// Hands over messages of the publisher whose turn it is, as take_now() would take them; how
+    /// many. 0: ask that.
+    template <class Copy, class Handler>
+    [[gnu::always_inline]] std::size_t hand_over_now(std::size_t limit, Handler& handler) {
+        if (!nothing_else_to_do() || next_ >= sources_.size()) [[unlikely]] {
+            return 0;
+        }
+        source& s = *sources_[next_];
+        if (s.reader.look() != cell_state::ready) {
+            return 0;
+        }
+        next_ = next_ + 1 == sources_.size() ? 0 : next_ + 1;
+        return hand_over<Copy>(s, limit, handler);
+    }
+
     /// Takes the next message, from each publisher in turn. Never waits.
     template <class Copy>
     taken try_take() noexcept {
@@ -74,6 +89,9 @@ class PARTYWALL_API subscriber_core : public reading_end {
             }
             if (nothing_new()) {
                 return error(receive_errc::empty);
+            }
+            if (round == 0 && sources_.size() == 1 && let_gather(*sources_.front())) {
+                continue;
             }
             calm_ = false; // until that look says so
             if (!look_around(event, round < rounds_max)) {
