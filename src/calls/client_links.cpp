@@ -78,6 +78,7 @@ client_core::handle client_core::create(std::shared_ptr<participant_core> partic
         inbox.waiting = options.waiting;
         inbox.spin_for = options.spin_for;
         inbox.memory = options.memory;
+        inbox.start_position = options.start_position;
         handle core(new client_core(std::move(participant)));
         client_core& me = *core;
         me.options_ = options;
@@ -194,11 +195,11 @@ client_core::link* client_core::find_link(std::uint64_t server) noexcept {
     return nullptr;
 }
 
-/// Calls of ours under way, and what others have sent and it has not begun with. That costs some
+/// Calls of ours under way, and what others have sent and it is not through with. That costs some
 /// cache lines for each lane, so it is looked at once per microsecond and lane.
 std::uint64_t client_core::busy(link& l) const noexcept {
     if (seen_ns_ - l.of_others_ns >= std::uint64_t{l.out->lane_count()} * 1000) {
-        l.of_others = l.out->waiting_of_others();
+        l.of_others = l.out->under_way_of_others();
         l.of_others_ns = seen_ns_;
     }
     return l.open + l.of_others;

@@ -8,11 +8,14 @@
 
 namespace partywall::inline v0::detail {
 
-deferred_core::deferred_core(std::shared_ptr<reply_port> port, std::shared_ptr<server_load> load,
-                             std::uint64_t id, call_context const& context) noexcept
-    : load_(std::move(load)), port_(std::move(port)), id_(id), header_(context.header()),
-      context_(context) {
+deferred_core::deferred_core(exchange const& x) noexcept
+    : load_(*x.load), port_(x.port != nullptr ? *x.port : nullptr),
+      wants_(port_ != nullptr && x.context->wants_reply()), id_(x.id), header_(x.context->header()),
+      context_(*x.context) {
     load_->deferred.fetch_add(1, std::memory_order_relaxed); // relaxed: this thread reads it
+    if (port_ != nullptr) {
+        port_->defer();
+    }
 }
 
 deferred_core& deferred_core::operator=(deferred_core&& other) noexcept {
@@ -20,6 +23,7 @@ deferred_core& deferred_core::operator=(deferred_core&& other) noexcept {
         let_go();
         load_ = std::move(other.load_);
         port_ = std::move(other.port_);
+        wants_ = other.wants_;
         id_ = other.id_;
         header_ = other.header_;
         context_ = other.context_;
@@ -32,7 +36,7 @@ bool deferred_core::answer(std::byte const* message, std::uint64_t bytes) noexce
 }
 
 bool deferred_core::item(std::byte const* message, std::uint64_t bytes) noexcept {
-    return port_ != nullptr && bytes <= port_->room() &&
+    return owed() && wants_ && bytes <= port_->room() &&
            port_->answer({id_, reply_status::item, 0, {}, header_}, message, bytes);
 }
 
@@ -44,11 +48,9 @@ bool deferred_core::fail(reply_status why, std::int32_t code, std::string_view t
     return send({id_, why, code, text, header_}, nullptr, 0);
 }
 
-bool deferred_core::wanted() const noexcept {
-    return load_ != nullptr && port_ != nullptr && port_->usable();
-}
+bool deferred_core::wanted() const noexcept { return owed() && wants_ && port_->usable(); }
 
-std::uint64_t deferred_core::room() const noexcept { return port_ != nullptr ? port_->room() : 0; }
+std::uint64_t deferred_core::room() const noexcept { return owed() && wants_ ? port_->room() : 0; }
 
 void deferred_core::let_go() noexcept {
     if (load_ != nullptr) {
@@ -63,14 +65,16 @@ bool deferred_core::send(answer_head const& head, std::byte const* message,
     if (load_ == nullptr) {
         return false;
     }
-    bool const wanted = port_ != nullptr;
     bool const is_answer = head.status == reply_status::value || head.status == reply_status::end;
     bool const is_error = !is_answer || bytes > room();
-    bool const sent = wanted && port_->answer(head, message, bytes);
+    bool const sent = wants_ && port_->answer_deferred(head, message, bytes);
     // Nobody minds that a request which wants no answer gets none.
-    bool const counts = wanted ? sent : !is_answer && head.status != reply_status::unanswered;
+    bool const counts = wants_ ? sent : !is_answer && head.status != reply_status::unanswered;
     if (is_error && counts) {
         load_->failed.fetch_add(1, std::memory_order_relaxed); // relaxed: a figure
+    }
+    if (!wants_ && port_ != nullptr) {
+        port_->leave_deferred();
     }
     port_ = nullptr;
     // release: pairs with the acquire of who drains; the answer comes first.

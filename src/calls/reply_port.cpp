@@ -40,6 +40,32 @@ bool reply_port::answer(answer_head const& head, std::byte const* message,
     return answer_alone(head, message, bytes);
 }
 
+bool reply_port::answer_deferred(answer_head const& head, std::byte const* message,
+                                 std::uint64_t bytes) noexcept {
+    std::lock_guard const one_at_a_time(lock_);
+    bool const sent = answer_alone(head, message, bytes);
+    count_deferred();
+    return sent;
+}
+
+void reply_port::leave_deferred() noexcept {
+    std::lock_guard const one_at_a_time(lock_);
+    count_deferred();
+}
+
+void reply_port::defer() noexcept {
+    if (requests_ != nullptr) {
+        add_to_own(requests_->deferred, 1);
+    }
+}
+
+/// Under the lock: the word's one writer is whoever has it.
+void reply_port::count_deferred() noexcept {
+    if (requests_ != nullptr && out_->usable()) { // a forked child lets go of its copies
+        add_to_own(requests_->answered, 1);
+    }
+}
+
 bool reply_port::answer_alone(answer_head const& head, std::byte const* message,
                               std::uint64_t bytes) noexcept {
     std::byte* const memory = begin();
@@ -70,6 +96,7 @@ bool reply_port::usable() noexcept {
 void reply_port::close() noexcept {
     std::lock_guard const one_at_a_time(lock_);
     out_->close();
+    requests_ = nullptr; // the lane is somebody else's, and then no memory at all
     for (stream const& s : streams_) {
         if (auto const flow = s.flow.lock()) {
             flow->stop();

@@ -7,6 +7,7 @@
 
 #include <partywall/calls/call_options.hpp>
 #include <partywall/calls/calls_layout.hpp>
+#include <partywall/inbox/lanes_layout.hpp>
 #include <partywall/oneway/sender_core.hpp>
 
 #include <cstddef>
@@ -31,8 +32,10 @@ struct answer_head {
 
 class reply_port {
   public:
-    reply_port(std::unique_ptr<sender_core> out, std::uint32_t body_offset, bool shared) noexcept
-        : out_(std::move(out)), body_offset_(body_offset), shared_(shared) {}
+    /// `requests`: the lane that the client's requests come by, where what is under way is counted.
+    reply_port(std::unique_ptr<sender_core> out, std::uint32_t body_offset, bool shared,
+               lane_header* requests = nullptr) noexcept
+        : out_(std::move(out)), requests_(requests), body_offset_(body_offset), shared_(shared) {}
 
     // For the thread that handles requests, where no answer is deferred.
 
@@ -50,6 +53,8 @@ class reply_port {
     }
     /// Sends what was written since begin(); `bytes` of message.
     void commit(answer_head const& head, std::uint64_t bytes) noexcept;
+    /// A request is left to whoever answers it later; for the thread that handles requests.
+    void defer() noexcept;
 
     // For any thread.
 
@@ -59,6 +64,11 @@ class reply_port {
     void note(std::uint64_t id, std::uint64_t read, bool stop) noexcept;
     /// False: the client is gone.
     bool answer(answer_head const& head, std::byte const* message, std::uint64_t bytes) noexcept;
+    /// The same for one that was left to somebody: it is over.
+    bool answer_deferred(answer_head const& head, std::byte const* message,
+                         std::uint64_t bytes) noexcept;
+    /// It is over without an answer, which nobody wanted.
+    void leave_deferred() noexcept;
     bool usable() noexcept;
     /// Nothing is sent any more.
     void close() noexcept;
@@ -66,8 +76,10 @@ class reply_port {
   private:
     bool answer_alone(answer_head const& head, std::byte const* message,
                       std::uint64_t bytes) noexcept;
+    void count_deferred() noexcept;
 
     std::unique_ptr<sender_core> out_;
+    lane_header* requests_; ///< nullptr: nobody looks, or the lane is not ours any more
     std::byte* head_ = nullptr;
     std::uint32_t body_offset_;
     bool const shared_; ///< by several threads

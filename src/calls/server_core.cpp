@@ -73,6 +73,7 @@ server_core::handle server_core::create(std::shared_ptr<participant_core> partic
         inbox.waiting = options.waiting;
         inbox.spin_for = options.spin_for;
         inbox.memory = options.memory;
+        inbox.start_position = options.start_position;
         inbox.metadata = options.metadata;
         handle core(new server_core(std::move(participant)));
         server_core& me = *core;
@@ -129,8 +130,8 @@ void server_core::lane_opened(source& s) {
     bool const fits = out != nullptr && out->ring.geometry().message_bytes_max() >=
                                             reply_body_offset_ + call_text_bytes_max;
     if (fits) {
-        ports_[s.number] =
-            std::make_shared<reply_port>(std::move(out), reply_body_offset_, handler_->defers);
+        ports_[s.number] = std::make_shared<reply_port>(std::move(out), reply_body_offset_,
+                                                        handler_->defers, &headers_[s.number]);
     } else if (out == nullptr &&
                (why.code == endpoint_errc::no_memory || why.code == endpoint_errc::system)) {
         throw std::bad_alloc(); // the next look tries again
@@ -186,9 +187,16 @@ wait_errc server_core::run_until(std::uint64_t until_ns) noexcept {
 
 void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     source& s = *holds_[t.hold].from;
+    lane_header& lane = headers_[s.number];
     if (!PARTYWALL_MUTANT(taken_not_said)) {
-        taking<>::begin(headers_[s.number].taken, t.position, light_); // I1
+        taking<>::begin(lane.taken, t.position, light_); // I1
     }
+    consider(t, s, now_ns);
+    // A figure, for clients that choose. release: pairs with the acquire in under_way_of_others().
+    std_atomics::store(lane.done, t.position + 1, std::memory_order_release);
+}
+
+inline void server_core::consider(taken const& t, source& s, std::uint64_t now_ns) noexcept {
     if (t.bytes < body_offset_) [[unlikely]] {
         s.corrupt = true; // no client of ours
         return;
@@ -250,7 +258,7 @@ void server_core::deal_with(taken const& t, std::uint64_t now_ns) noexcept {
     } else if (wants_reply) [[likely]] {
         execute(x, port);
     } else {
-        execute_unanswered(x);
+        execute_unanswered(x, port);
     }
 }
 
@@ -273,8 +281,10 @@ void server_core::execute(exchange& x, std::shared_ptr<reply_port> const& port) 
     }
 }
 
-void server_core::execute_unanswered(exchange& x) noexcept {
+void server_core::execute_unanswered(exchange& x,
+                                     std::shared_ptr<reply_port> const& port) noexcept {
     x.load = &load_;
+    x.port = port != nullptr ? &port : nullptr;
     x.answer = scratch_answer_;
     x.room = scratch_bytes_;
     executed_ += 1;

@@ -37,14 +37,14 @@ struct stream_body {
 };
 
 stream_core::stream_core(exchange& x) noexcept {
-    deferred_core duty(x.port != nullptr ? *x.port : nullptr, *x.load, x.id, *x.context);
+    deferred_core duty(x);
     if (x.window == 0 && x.context->wants_reply()) {
         (void)duty.fail(reply_status::failed, 0, "the server answers with a stream");
         return;
     }
     try {
         auto flow = std::make_shared<stream_flow>(x.window);
-        if (x.port != nullptr) {
+        if (x.port != nullptr && x.context->wants_reply()) {
             (*x.port)->add_stream(x.id, flow);
         } else {
             flow->stop(); // nobody waits for an answer

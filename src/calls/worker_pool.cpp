@@ -58,7 +58,7 @@ void worker_pool::handle(exchange& x) noexcept {
     if (room && streams) {
         j.stream = stream_core(x); // here: notes about it may follow at once
     } else {
-        j.duty = deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load, x.id, *x.context);
+        j.duty = deferred_core(x);
     }
     if (!room || (streams && !j.stream.has_begun())) {
         (void)j.duty.fail(reply_status::failed, 0, "the server has no memory");

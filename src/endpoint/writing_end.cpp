@@ -2,6 +2,8 @@
 // Waiting for room.
 #include <partywall/endpoint/writing_end.hpp>
 
+#include <partywall/inbox/lanes_layout.hpp>
+
 #include <partywall/detail/mutant.hpp>
 #include <partywall/os/membarrier.hpp>
 #include <partywall/os/robust_word.hpp>
@@ -35,9 +37,9 @@ void writing_end::use(writing_options const& options, gate<> const& ahead, ring_
 
 void writing_end::announce_specially() noexcept {
     if (hint_ != nullptr) {
-        // relaxed: a hint may be late, or equal to the one before it.
-        std_atomics::store(*hint_, static_cast<std::uint8_t>(ring.position()),
-                           std::memory_order_relaxed);
+        // release: pairs with the acquire in receiver_core::find_hinted(). Who sees the hint finds
+        // the message; a hint itself may be late, or never come.
+        std_atomics::store(*hint_, hint_of(ring.position()), std::memory_order_release);
     }
     if (rings_ && bell_.ring_if_armed()) {
         rang();

@@ -36,8 +36,8 @@ struct inbox_segment {
     explicit operator bool() const noexcept { return static_cast<bool>(map); }
     inbox_control& control() const noexcept { return whole().control; }
     inbox_bell& bell() const noexcept { return whole().bell; }
-    std::uint8_t* hints() const noexcept {
-        return reinterpret_cast<std::uint8_t*>(map.data() + hints_offset);
+    std::uint16_t* hints() const noexcept {
+        return reinterpret_cast<std::uint16_t*>(map.data() + hints_offset);
     }
     lane_header* lanes() const noexcept {
         return reinterpret_cast<lane_header*>(map.data() +

@@ -12,10 +12,20 @@
 #include <partywall/os/robust_word.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <climits>
+#include <cstring>
 #include <utility>
 
 namespace partywall::inline v0::detail {
+namespace {
+
+// Hints are looked at in lines of the cache, of which most have not changed, and in words of those.
+constexpr std::uint32_t hints_per_word = 4;
+constexpr std::uint32_t words_per_line = line_bytes / sizeof(std::uint64_t);
+
+} // namespace
+
 receiver_core::receiver_core(std::shared_ptr<participant_core> participant)
     : reading_end(std::move(participant)) {}
 receiver_core::~receiver_core() = default;
@@ -72,7 +82,7 @@ result<void, endpoint_failure> receiver_core::open(inbox_purpose const& purpose)
     std::uint32_t const count = plan->constants.lane_count;
     lanes_.resize(count);
     index_of_lane_.resize(count);
-    hints_seen_.resize((count + 7) / 8);
+    hints_seen_.resize((lane_headers_offset(count) - hints_offset) / sizeof(std::uint16_t));
     watched_.reserve(count);
     sources_.reserve(count);
     detached_.reserve(2 * count);
@@ -252,11 +262,8 @@ void receiver_core::attach(std::uint32_t index, owner seen) {
     s->life = participant_->life_of(s->ticket);
     if (hints_ != nullptr) {
         // Its hint may have been passed over while nobody read the lane: as if it had just changed.
-        std::uint8_t const now = std_atomics::load(hints_[index], std::memory_order_relaxed);
-        auto const shift = 8 * (index % 8);
-        std::uint64_t& word = hints_seen_[index / 8];
-        word = (word & ~(std::uint64_t{0xff} << shift)) |
-               std::uint64_t{static_cast<std::uint8_t>(~now)} << shift;
+        std::uint16_t const now = std_atomics::load(hints_[index], std::memory_order_relaxed);
+        hints_seen_[index] = static_cast<std::uint16_t>(~now);
     }
     lane_opened(*s); // the last thing that may fail
     own.seen = seen;
@@ -279,31 +286,47 @@ void receiver_core::follow() noexcept {
     }
 }
 
+/// Which of four hints are not as they were seen.
+std::uint64_t receiver_core::hints_changed(std::uint32_t word) const noexcept {
+    std::uint64_t seen = 0;
+    std::memcpy(&seen, hints_seen_.data() + word * hints_per_word, sizeof seen);
+    // Four single hints, whose order among each other does not matter.
+    // acquire: pairs with the release in writing_end::announce_specially().
+    return seen ^ std_atomics::load(reinterpret_cast<std::uint64_t const*>(hints_)[word],
+                                    std::memory_order_acquire);
+}
+
 /// The next lane whose hint has changed and that has a message; none: all of them.
 std::size_t receiver_core::find_hinted() noexcept {
-    auto const words = static_cast<std::uint32_t>(hints_seen_.size());
-    std::uint32_t const first = hint_lane_ / 8;
-    std::uint64_t const below = (std::uint64_t{1} << (hint_lane_ % 8 * 8)) - 1;
+    auto const words = static_cast<std::uint32_t>(hints_seen_.size() / hints_per_word);
+    std::uint32_t const first = hint_lane_ / hints_per_word;
+    std::uint64_t const below = (std::uint64_t{1} << (hint_lane_ % hints_per_word * 16)) - 1;
     for (std::uint32_t k = 0; k <= words; ++k) {
-        std::uint32_t const w = (first + k) % words;
-        std::uint64_t now = 0;
-        // Eight single bytes, whose order among each other does not matter.
-        now = std_atomics::load(*reinterpret_cast<std::uint64_t const*>(hints_ + 8 * w),
-                                std::memory_order_acquire);
-        std::uint64_t changed = now ^ hints_seen_[w];
+        std::uint32_t const w = first + k < words ? first + k : first + k - words;
+        if (w % words_per_line == 0 && k != 0 && k + words_per_line <= words) {
+            std::uint64_t any = 0;
+            for (std::uint32_t i = 0; i < words_per_line; ++i) {
+                any |= hints_changed(w + i);
+            }
+            if (any == 0) {
+                k += words_per_line - 1;
+                continue;
+            }
+        }
+        std::uint64_t changed = hints_changed(w);
         changed &= k == 0 ? ~below : k == words ? below : ~std::uint64_t{0};
         while (changed != 0) {
-            auto const byte = static_cast<std::uint32_t>(std::countr_zero(changed)) / 8;
-            std::uint64_t const mask = std::uint64_t{0xff} << (8 * byte);
-            std::uint32_t const at = 8 * w + byte;
+            auto const one = static_cast<std::uint32_t>(std::countr_zero(changed)) / 16;
+            changed &= ~(std::uint64_t{0xffff} << (16 * one));
+            std::uint32_t const at = w * hints_per_word + one;
+            // acquire: as above. Before the look: what comes after that changes it again.
+            std::uint16_t const now = std_atomics::load(hints_[at], std::memory_order_acquire);
             std::uint32_t const i = at < index_of_lane_.size() ? index_of_lane_[at] : 0;
             if (i != 0 && is_there(i - 1)) {
-                hint_lane_ = (at + 1) % static_cast<std::uint32_t>(8 * words);
+                hint_lane_ = (at + 1) % static_cast<std::uint32_t>(hints_seen_.size());
                 return i - 1;
             }
-            // Looked after. What comes from now on changes it again.
-            hints_seen_[w] = (hints_seen_[w] & ~mask) | (now & mask);
-            changed &= ~mask;
+            hints_seen_[at] = now; // looked after
         }
     }
     return ~std::size_t{0};

@@ -16,6 +16,12 @@
 namespace partywall::inline v0::detail {
 namespace {
 
+/// How far `to` is behind `from`; not so far that sums of it overflow, whatever stands there.
+std::uint64_t between(std::uint64_t from, std::uint64_t to) noexcept {
+    auto const ahead = static_cast<std::int64_t>(to - from);
+    return static_cast<std::uint64_t>(std::clamp<std::int64_t>(ahead, 0, 0xffff'ffff));
+}
+
 /// So that the receiver looks at the lanes: now if it sleeps, at its next call otherwise.
 void ring_for_arrival(inbox_bell& bell) noexcept {
     // acq_rel: the change of the lane before, and pairs with the acquire in has_news().
@@ -135,7 +141,7 @@ std::uint32_t sender_core::lane_count() const noexcept {
 
 /// What stands there is only counted with: other senders' numbers, and stamps of cells within bounds
 /// whatever the numbers are.
-std::uint64_t sender_core::waiting_of_others() const noexcept {
+std::uint64_t sender_core::under_way_of_others() const noexcept {
     constexpr auto relaxed = std::memory_order_relaxed; // figures
     std::uint64_t all = 0;
     for (std::uint32_t i = 0; i < lane_count(); ++i) {
@@ -144,6 +150,10 @@ std::uint64_t sender_core::waiting_of_others() const noexcept {
             continue;
         }
         std::uint64_t const start = std_atomics::load(h.start, relaxed);
+        // What is over first: it is never more than what was begun with.
+        std::uint64_t const answered = std_atomics::load(h.answered, std::memory_order_acquire);
+        std::uint64_t const done = std_atomics::load(h.done, std::memory_order_acquire);
+        std::uint64_t const deferred = std_atomics::load(h.deferred, relaxed);
         std::uint64_t const taken = std_atomics::load(h.taken, relaxed);
         std::uint64_t const next = static_cast<std::int64_t>(taken - start) > 0 ? taken : start;
         ring_geometry const g = segment_->geometry(i);
@@ -159,7 +169,7 @@ std::uint64_t sender_core::waiting_of_others() const noexcept {
                 unknown = half;
             }
         }
-        all += sent;
+        all += sent + (taken != done ? 1 : 0) + between(answered, deferred);
     }
     return all;
 }

@@ -6,7 +6,11 @@
 #include <partywall/oneway/inbox_stats.hpp>
 #include <support/sandbox.hpp>
 
+#include <array>
+#include <atomic>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace partywall::test {
@@ -102,6 +106,145 @@ TEST_F(Servers, WithLessToDoForAnybodyGetTheCallsOfAClientThatLooks) {
         return to_first;
     });
     EXPECT_GE(second.poll(), 32u);
+}
+
+/// Which of two servers gets the calls of a client that looks.
+struct LoadTest : ServersTest {
+    participant third = joined(root.path(), "third");
+    participant fourth = joined(root.path(), "fourth");
+    std::vector<deferred<told>> owed;
+    std::vector<deferred<told>> owed_by_second;
+
+    static server_options of_few() {
+        server_options o = serving();
+        o.clients_max = 4;
+        o.start_position = ~std::uint64_t{0} - 3;
+        return o;
+    }
+    auto later(participant& who, std::vector<deferred<told>>& into) {
+        return who
+            .server<ask, told>(
+                "s",
+                [&into](ask const&, deferred<told> d, call_context&) {
+                    into.push_back(std::move(d));
+                },
+                of_few())
+            .value();
+    }
+    auto only_of_one(participant& who) {
+        client_options o = calling();
+        o.servers_max = 1;
+        return who.client<ask, told>("s", o).value();
+    }
+    auto looking() {
+        client_options o = calling();
+        o.balance = balance::least_busy;
+        o.with_breaker = false;
+        return fourth.client<ask, told>("s", o).value();
+    }
+    /// What the lanes of the only server of `who` say: begun with for others later, and over.
+    std::array<std::uint64_t, 2> left_to_others(participant const& who) const {
+        std::array<std::uint64_t, 2> all{};
+        for (auto const& e : me.core()->entries(entry_kind::service, "s")) {
+            if (e.owner_ticket == who.ticket()) {
+                tampered_inbox const box(me, e);
+                for (std::uint32_t i = 0; i < box.lane_count(); ++i) {
+                    all[0] += box.lane(i).deferred;
+                    all[1] += box.lane(i).answered;
+                }
+            }
+        }
+        return all;
+    }
+};
+using Load = LoadTest;
+
+TEST_F(Load, OfAServerIsAlsoWhatItHasBegunWithAndNotAnswered) {
+    auto first = later(me, owed);
+    auto busy = only_of_one(other);
+    std::vector<pending_call<told>> theirs;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        theirs.push_back(busy.call_async(ask::of(i)));
+    }
+    ASSERT_TRUE(busy.post(ask::of(8)).has_value());
+    EXPECT_EQ(first.poll(), 9u) << "nothing is left in its lanes";
+    auto second = later(third, owed_by_second);
+    auto c = looking();
+    ASSERT_EQ(c.servers(), 2u);
+    std::vector<pending_call<told>> ours;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        ours.push_back(c.call_async(ask::of(i)));
+    }
+    EXPECT_EQ(second.poll(), 8u)
+        << "of which it has fewer, each time, than the other nine of theirs";
+    EXPECT_EQ(first.poll(), 0u);
+    EXPECT_EQ(left_to_others(me), (std::array<std::uint64_t, 2>{9, 0}));
+    // When it is through with them, calls go there again.
+    EXPECT_TRUE(owed.at(0).answer(told::of(0)));
+    std::thread([&] { EXPECT_TRUE(owed.at(1).fail(1)); }).join();
+    owed.clear(); // unanswered
+    EXPECT_EQ(left_to_others(me), (std::array<std::uint64_t, 2>{9, 9}));
+    eventually([&] { // what it has seen of the others may be some microseconds old
+        auto r = c.call_async(ask::of(9));
+        bool const to_first = first.poll() == 1;
+        owed.clear();
+        (void)second.poll();
+        return to_first;
+    });
+}
+
+TEST_F(Load, OfAServerIsAlsoTheRequestThatItExecutes) {
+    std::atomic<int> state{0};
+    auto first = me.server<ask, told>(
+                       "s",
+                       [&](ask const& a) {
+                           state = 1;
+                           state.notify_all();
+                           state.wait(1);
+                           return told::of(a.number);
+                       },
+                       of_few())
+                     .value();
+    auto busy = only_of_one(other);
+    auto theirs = busy.call_async(ask::of(1));
+    std::optional<running<decltype(first)>> thread(std::in_place, first);
+    state.wait(0);
+    auto second = later(third, owed_by_second);
+    auto c = looking();
+    ASSERT_EQ(c.servers(), 2u);
+    for (std::uint64_t i = 0; i < 64; ++i) { // one at a time, and none to the one that is busy
+        auto call = c.call_async(ask::of(i));
+        ASSERT_EQ(second.poll(), 1u) << "call " << i;
+        ASSERT_TRUE(owed_by_second.back().answer(told::of(i)));
+        ASSERT_TRUE(call.get().value()->answers(i));
+    }
+    state = 2;
+    state.notify_all();
+    EXPECT_TRUE(theirs.get().value()->answers(1));
+    thread.reset();
+}
+
+TEST_F(Load, OfAClientThatIsGoneIsNobodys) {
+    auto first = later(me, owed);
+    {
+        auto gone = only_of_one(other);
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            (void)gone.call_async(ask::of(i)).cancel();
+        }
+        auto calls = gone.call_async(ask::of(5));
+        EXPECT_EQ(first.poll(), 6u);
+        ASSERT_EQ(owed.size(), 1u) << "the others were cancelled";
+        EXPECT_EQ(left_to_others(me), (std::array<std::uint64_t, 2>{1, 0}));
+    }
+    EXPECT_EQ(first.poll(), 0u); // it sees the end, and the lane is free
+    EXPECT_EQ(left_to_others(me), (std::array<std::uint64_t, 2>{0, 0}));
+    auto next = only_of_one(other);
+    auto call = next.call_async(ask::of(6));
+    EXPECT_EQ(first.poll(), 1u);
+    EXPECT_FALSE(owed.at(0).answer(told::of(5))) << "too late, and not the next one's";
+    EXPECT_EQ(left_to_others(me), (std::array<std::uint64_t, 2>{1, 0}));
+    first.close();
+    EXPECT_FALSE(owed.at(1).answer(told::of(6))) << "into memory that is not there any more";
 }
 
 TEST_F(Servers, CountWhatFailsLaterAsWhatFailsAtOnce) {

@@ -37,6 +37,7 @@ TEST(GoldenLanes, AreTheseBytes) {
                        {},   0x28, 0x29, 0x2a, 0x2b, 0x2c, {}};
     segment.bell = {0x31, 0x32, {}};
     where.bytes[hints_offset] = std::byte{0x41};
+    where.bytes[hints_offset + 3] = std::byte{0x42};
     auto* const lanes = reinterpret_cast<lane_header*>(where.bytes.data() + headers);
     for (int i = 0; i < 2; ++i) {
         lane<>::format(lanes[i], 6, 3);
@@ -54,12 +55,27 @@ TEST(GoldenLanes, AreTheseBytes) {
         ASSERT_TRUE(lane<>::open(lanes[i], mine));
         ring_writer<> out(g);
         out.put(std::array<std::uint64_t, 3>{1, 2, 3});
+        lanes[i].taken = 0x71;
+        lanes[i].done = 0x72;
+        lanes[i].deferred = 0x73;
+        lanes[i].answered = 0x74;
         if (i == 1) {
             lanes[i].control.closed = cursor_at(7);
             ASSERT_TRUE(lane<>::free(lanes[i], mine, 3, 7 + 4));
         }
     }
-    EXPECT_EQ(dump(where.bytes), golden("lanes_v3.hex"));
+    EXPECT_EQ(dump(where.bytes), golden("lanes_v4.hex"));
+}
+
+TEST(GoldenLanes, HintsAreTheseNumbers) {
+    EXPECT_EQ(lanes_layout_version, 4u);
+    EXPECT_EQ(lane_headers_offset(64) - hints_offset, 128u);
+    EXPECT_EQ(lane_headers_offset(65) - hints_offset, 256u);
+    EXPECT_EQ(hint_of(0), 0u);
+    EXPECT_EQ(hint_of(0x1234), 0x1234u);
+    EXPECT_EQ(hint_of(0x3'ffff), 2u);
+    EXPECT_EQ(hint_of(~std::uint64_t{0}), 0xfffeu);
+    EXPECT_NE(hint_of(7), hint_of(7 + 0x1'0000)) << "a lane of so many cells, full";
 }
 
 } // namespace

@@ -489,13 +489,53 @@ TEST(ManyLanes, AreTakenInTurnAlthoughOneIsAlwaysReady) {
             std::set<std::uint64_t> heard;
             for (int n = 0; n < 400; ++n) {
                 next += senders[busy].send(tick::of(next, busy)) ? 1 : 0;
-                if (auto const s = in.try_receive()) { // a hint is the same after 256 messages
+                if (auto const s = in.try_receive()) { // whose hint has always changed
                     heard.insert(s->sender);
                 }
             }
             ASSERT_EQ(heard.size(), 100u) << "in round " << round << ", busy: " << busy;
         }
         (void)take_all(in);
+    }
+}
+
+TEST(ManyLanes, ThatAreFullAreFoundAtTheNextLook) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(256, 65)).value();
+    std::vector<sender<tick>> senders;
+    for (std::uint64_t i = 0; i < 65; ++i) {
+        senders.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
+        send_ticks(senders.back(), 0, 1, i);
+    }
+    EXPECT_EQ(take_all(in).size(), 65u);
+    EXPECT_FALSE(in.try_receive());
+    for (std::uint64_t round = 0; round < 4; ++round) {
+        for (std::uint64_t i = 0; i < 65; i += 8) {
+            send_ticks(senders[i], 1 + 256 * round, 256, i);
+            EXPECT_EQ(take_all(in), numbers(1 + 256 * round, 256)) << "of sender " << i;
+        }
+    }
+}
+
+// Who always finds something never sees that a lane has become empty.
+TEST(ManyLanes, AreFoundHoweverManyMessagesCameBetweenLooksThatFoundNothing) {
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("in", lanes_of(16, 65)).value();
+    std::vector<sender<tick>> senders;
+    for (std::uint64_t i = 0; i < 65; ++i) {
+        senders.push_back(me.sender<tick>("in", sending(overflow::reject)).value());
+        send_ticks(senders.back(), 0, 1, i);
+    }
+    EXPECT_EQ(take_all(in).size(), 65u);
+    for (std::uint64_t n = 1; n < 70'000; n += 16) { // 16 bits and more
+        send_ticks(senders[40], n, 16, 40);
+        for (std::uint64_t i = 0; i < 16; ++i) {
+            auto const s = in.try_receive();
+            ASSERT_TRUE(s) << to_string(s.error()) << " at message " << n + i;
+            ASSERT_EQ(s->number, n + i);
+        }
     }
 }
 
@@ -510,7 +550,7 @@ TEST(ManyLanes, WithoutAHintAreFoundByTheSweep) {
     }
     EXPECT_EQ(take_all(in).size(), 100u);
     tampered_inbox const inbox(me, "in");
-    std::vector<std::uint8_t> hints(128);
+    std::vector<std::uint16_t> hints(128);
     for (std::uint32_t i = 0; i < 128; ++i) {
         hints[i] = inbox.hint(i);
     }

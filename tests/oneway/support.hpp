@@ -39,8 +39,8 @@ class tampered_inbox {
     }
     detail::lane_header* lanes() const { return &lane(0); }
     std::uint32_t lane_count() const { return segment().constants.lane_count; }
-    std::uint8_t& hint(std::uint32_t index) const {
-        return reinterpret_cast<std::uint8_t*>(map_.data() + detail::hints_offset)[index];
+    std::uint16_t& hint(std::uint32_t index) const {
+        return reinterpret_cast<std::uint16_t*>(map_.data() + detail::hints_offset)[index];
     }
     /// Of all lanes.
     std::uint64_t& cell(std::uint32_t lane, std::uint64_t index) const {

@@ -42,6 +42,8 @@ struct server_options {
     /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
     std::chrono::nanoseconds spin_for = spin_default;
     partywall::memory_options memory = {};
+    /// Position of each client's first request. Only tests have a reason to change it.
+    std::uint64_t start_position = 0;
     /// Shown to everybody who looks the name up.
     partywall::metadata metadata = {};
 };
@@ -50,7 +52,7 @@ struct server_options {
 enum class balance : std::uint8_t {
     round_robin = 1, ///< in turn
     /// Of two that are drawn, the one with fewer calls of this client under way and fewer requests
-    /// of others that it has still to begin with.
+    /// of others that it has still to answer.
     least_busy,
 };
 
@@ -89,6 +91,8 @@ struct client_options {
     /// The longest spin of spin_then_park; how long it really is, is learned (see waiting).
     std::chrono::nanoseconds spin_for = spin_default;
     partywall::memory_options memory = {};
+    /// Position of each server's first reply. Only tests have a reason to change it.
+    std::uint64_t start_position = 0;
     /// Generation of each slot's first call. Only tests have a reason to change it.
     std::uint32_t first_generation = 0;
 };

@@ -180,7 +180,7 @@ class PARTYWALL_API client_core final : public receiver_core {
         source* replies = nullptr;
         callee_circuit* circuit = nullptr;
         std::uint32_t open = 0;         ///< replies that may still come (I2); 0: no calls
-        std::uint64_t of_others = 0;    ///< requests that it has still to begin with ...
+        std::uint64_t of_others = 0;    ///< requests that it is not through with ...
         std::uint64_t of_others_ns = 0; ///< ... when that was looked at
         bool draining = false;
         bool broken = false; ///< its lane to us has ended

@@ -21,8 +21,8 @@ namespace detail {
 class PARTYWALL_API deferred_core {
   public:
     deferred_core() noexcept = default;
-    deferred_core(std::shared_ptr<reply_port> port, std::shared_ptr<server_load> load,
-                  std::uint64_t id, call_context const& context) noexcept;
+    /// Where the request is taken, in the server's thread.
+    explicit deferred_core(exchange const& x) noexcept;
     deferred_core(deferred_core&& other) noexcept = default;
     deferred_core& operator=(deferred_core&& other) noexcept;
     ~deferred_core() { let_go(); }
@@ -48,7 +48,8 @@ class PARTYWALL_API deferred_core {
               std::uint64_t bytes) noexcept;
 
     std::shared_ptr<server_load> load_; ///< nullptr: answered, or moved from
-    std::shared_ptr<reply_port> port_;  ///< nullptr: nobody wants an answer
+    std::shared_ptr<reply_port> port_;  ///< of whose request it is
+    bool wants_ = false;                ///< ... and who wants an answer
     std::uint64_t id_ = 0;
     call_header header_{};
     call_context context_;

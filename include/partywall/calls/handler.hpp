@@ -144,10 +144,7 @@ class typed_handler final : public request_handler {
             response<Res> out(x);
             handler_(request, out, *x.context);
         } else if constexpr (answers_later<F, Req, Res>) {
-            handler_(request,
-                     deferred<Res>(deferred_core(x.port != nullptr ? *x.port : nullptr, *x.load,
-                                                 x.id, *x.context)),
-                     *x.context);
+            handler_(request, deferred<Res>(deferred_core(x)), *x.context);
         } else if constexpr (answers_with_context<F, Req>) {
             answer_with<Res>(x, handler_(request, *x.context));
         } else {

@@ -52,7 +52,8 @@ struct exchange {
     std::int32_t code = 0;
     std::uint16_t text_bytes = 0;
     std::array<char, call_text_bytes_max> text;
-    std::shared_ptr<reply_port> const* port = nullptr; ///< handlers that defer
+    std::shared_ptr<reply_port> const* port =
+        nullptr; ///< handlers that defer; nullptr: the client is gone
     std::uint64_t id = 0;
     std::uint32_t window = 0;      ///< of a stream; 0: one reply is wanted
     stream_core* stream = nullptr; ///< which was begun before
@@ -115,8 +116,9 @@ class PARTYWALL_API server_core final : public receiver_core {
 
     taken take() noexcept { return try_take<copy_any_size>(); }
     void deal_with(taken const& t, std::uint64_t now_ns) noexcept;
+    [[gnu::always_inline]] void consider(taken const& t, source& s, std::uint64_t now_ns) noexcept;
     void execute(exchange& x, std::shared_ptr<reply_port> const& port) noexcept;
-    void execute_unanswered(exchange& x) noexcept;
+    void execute_unanswered(exchange& x, std::shared_ptr<reply_port> const& port) noexcept;
     void refuse(reply_port& port, std::uint64_t id, reply_status why,
                 call_header const& user) noexcept;
 

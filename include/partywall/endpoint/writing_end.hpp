@@ -168,7 +168,7 @@ class PARTYWALL_API writing_end {
     void use(writing_options const& options, gate<> const& ahead, ring_control& control,
              reader_slot* slots, std::uint32_t slot_count) noexcept;
     /// Where every message is to leave a hint; nullptr: nowhere.
-    void leave_hints(std::uint8_t* hint) noexcept {
+    void leave_hints(std::uint16_t* hint) noexcept {
         hint_ = hint;
         special_ = hint_ != nullptr || !rings_;
     }
@@ -202,7 +202,7 @@ class PARTYWALL_API writing_end {
     bell_ringer<> bell_;
     // Read less often than once per lap.
     bool rings_ = true;
-    std::uint8_t* hint_ = nullptr; ///< where a receiver of many looks first
+    std::uint16_t* hint_ = nullptr; ///< where a receiver of many looks first
     std::uint64_t block_ns_ = 0;
     overflow overflow_ = overflow::drop_oldest;
     spin_budget spin_;

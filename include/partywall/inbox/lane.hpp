@@ -41,6 +41,7 @@ struct lane {
         Atomics::store(h.slot.role, static_cast<std::uint32_t>(reader_role::lossless), relaxed);
         Atomics::store(h.slot.cursor, cursor_at(start), relaxed);
         Atomics::store(h.taken, start, relaxed);
+        Atomics::store(h.done, start, relaxed);
     }
 
     /// A free lane for `ticket`, looked for from `first` on; none: all are taken.
@@ -98,10 +99,11 @@ struct lane {
         for (std::uint64_t* const counter :
              {&h.control.rejected, &h.control.blocked_count, &h.control.blocked_ns,
               &h.control.wakes, &h.control.scans, &h.slot.received, &h.slot.missed, &h.slot.sleeps,
-              &h.slot.corrupt}) {
+              &h.slot.corrupt, &h.deferred, &h.answered}) {
             Atomics::store(*counter, std::uint64_t{0}, relaxed);
         }
         Atomics::store(h.taken, start, relaxed);
+        Atomics::store(h.done, start, relaxed);
         Atomics::store(h.slot.cursor, cursor_at(start), relaxed); // I1
         return owners::exchange(h.owner, seen, 0, slot_phase::free);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bytes of a lanes segment: one ring (a *lane*) per sender, in memory that their one receiver
 // created. Behaviour: lane.hpp; the rings themselves are ring_writer.hpp, ring_reader.hpp and
-// gate.hpp. Golden bytes: tests/golden/lanes_v3.hex.
+// gate.hpp. Golden bytes: tests/golden/lanes_v4.hex.
 //
 //      0 +-------------------------------------------------------------------+
 //        | segment_header                                                    |
@@ -13,7 +13,7 @@
 //    384 +-------------------------------------------------------------------+
 //        | rung u32 | arrivals u32                 (fetch_add by any sender) |
 //    512 +-------------------------------------------------------------------+
-//        | hints: u8 for each lane, padded to 128  (each by its lane's owner)|
+//        | hints: u16 for each lane, padded to 128 (each by its lane's owner)|
 //        +-------------------------------------------------------------------+
 //        | lane_header[lane_count], 768 bytes each                           |
 //        +-------------------------------------------------------------------+
@@ -23,7 +23,8 @@
 //        +-------------------------------------------------------------------+
 //
 //   lane_header | owner u64 | start u64 | incarnation u64 | overflow, fences |
-//            32 | taken u64: how far the receiver has taken    (receiver)    |
+//            32 | taken u64 | done u64 | deferred u64          (receiver)    |
+//            64 | answered u64                                 (receiver)    |
 //           128 | ring_control: the sender's words                           |
 //           512 | reader_slot: the receiver's words (cursor, freed, counters)|
 //
@@ -48,7 +49,7 @@
 
 namespace partywall::inline v0::detail {
 
-inline constexpr std::uint32_t lanes_layout_version = 3;
+inline constexpr std::uint32_t lanes_layout_version = 4;
 
 /// Copied once and checked while the segment is being attached, and never read from shared memory
 /// again.
@@ -104,14 +105,20 @@ struct lane_header {
     std::uint64_t incarnation; ///< of the sender (written while filling)
     std::uint32_t overflow;    ///< enum class overflow (the same)
     std::uint32_t fences;      ///< enum class fence_pair: the sender's half of the bell
-    /// Requests only: the position behind the one that the receiver has begun with. A cursor says
-    /// what is given back, and says it late; this says what may have been executed (receiver).
+    // Requests only. All of it the receiver's.
+    /// The position behind the one that the receiver has begun with. A cursor says what is given
+    /// back, and says it late; this says what may have been executed.
     std::uint64_t taken;
-    std::uint8_t reserved[88];
+    std::uint64_t done;     ///< the same of the one that it is through with
+    std::uint64_t deferred; ///< requests whose answer was left to somebody else in its process
+    std::uint8_t reserved[8];
+    std::uint64_t answered; ///< ... of those, the ones that are over (whoever it was left to)
+    std::uint8_t reserved_2[56];
     ring_control control; ///< the sender's; `rung` is not used
     reader_slot slot;     ///< the receiver's: {receiver, ready} for as long as the segment lives
 };
 static_assert(sizeof(lane_header) == 768 && std::is_trivially_copyable_v<lane_header>);
+static_assert(offsetof(lane_header, taken) == 32 && offsetof(lane_header, answered) == 64);
 static_assert(offsetof(lane_header, control) == 128 && offsetof(lane_header, slot) == 512);
 
 struct lanes_segment {
@@ -126,8 +133,16 @@ static_assert(offsetof(lanes_segment, control) == 256 && offsetof(lanes_segment,
 
 inline constexpr std::uint64_t hints_offset = sizeof(lanes_segment);
 
+/// What a sender leaves behind the message before `position`. Those of two positions differ if there
+/// are less than 65,535 between them, or a multiple of 65,536: so a lane that is full has a hint that
+/// has changed, however deep it is.
+constexpr std::uint16_t hint_of(std::uint64_t position) noexcept {
+    return static_cast<std::uint16_t>(position + (position >> 16));
+}
+
 constexpr std::uint64_t lane_headers_offset(std::uint64_t lane_count) noexcept {
-    return hints_offset + (lane_count + spacing_bytes - 1) / spacing_bytes * spacing_bytes;
+    std::uint64_t const bytes = lane_count * sizeof(std::uint16_t);
+    return hints_offset + (bytes + spacing_bytes - 1) / spacing_bytes * spacing_bytes;
 }
 
 inline constexpr std::uint64_t lanes_fingerprint =
@@ -137,6 +152,7 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         sizeof(inbox_bell),
                         sizeof(lane_header),
                         hints_offset,
+                        sizeof(hint_of(0)),
                         offsetof(lanes_constants, cell_count),
                         offsetof(lanes_constants, stride),
                         offsetof(lanes_constants, payload_bytes_max),
@@ -170,6 +186,9 @@ inline constexpr std::uint64_t lanes_fingerprint =
                         offsetof(lane_header, overflow),
                         offsetof(lane_header, fences),
                         offsetof(lane_header, taken),
+                        offsetof(lane_header, done),
+                        offsetof(lane_header, deferred),
+                        offsetof(lane_header, answered),
                         offsetof(lane_header, control),
                         offsetof(lane_header, slot),
                         ring_fingerprint,

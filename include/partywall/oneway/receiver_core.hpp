@@ -3,9 +3,11 @@
 // is a lane that a sender has opened; finding them, their ends and freeing lanes are in src/oneway.
 //
 // Looking at many idle lanes has to be cheap: their next stamps are looked at through a packed list
-// of {where, what it would be}. Beyond 64 senders that list is left alone while the hints, a byte
-// per lane, do not change; it is gone through at every 1,024th look and before sleeping, because a
-// hint may be late, equal after 256 messages, or never stored.
+// of {where, what it would be}. Beyond 64 senders that list is left alone where a lane's hint, two
+// bytes, is what it was when the lane was empty, or what the last message that was taken leaves; it
+// is gone through at every 1,024th look and before sleeping, because a hint may be late, or never
+// stored. (It may also be equal, 65,535 messages and more later: only in lanes that have so many
+// cells, or drop their oldest.)
 #pragma once
 
 #include <partywall/endpoint/reading_end.hpp>
@@ -195,12 +197,22 @@ class PARTYWALL_API receiver_core : public reading_end {
             if (sweep_ == 0) {
                 looks_until_sweep_ = looks_between_sweeps;
             }
-            if (i < watched_.size() && is_there(i) && take_from<Copy>(i, t)) {
+            if (i < watched_.size() && is_there(i) && take_by_hint<Copy>(i, t)) {
                 return true;
             }
         }
         std::size_t const i = find_hinted();
-        return i < watched_.size() && take_from<Copy>(i, t);
+        return i < watched_.size() && take_by_hint<Copy>(i, t);
+    }
+    /// Afterwards its hint says whether there is more: without another look.
+    template <class Copy>
+    bool take_by_hint(std::size_t i, taken& t) noexcept {
+        if (!take_from<Copy>(i, t)) [[unlikely]] {
+            return false;
+        }
+        source const& s = *sources_[i];
+        hints_seen_[s.number] = hint_of(s.reader.position());
+        return true;
     }
     /// Whether the next cell of sources_[i] is ready, or says that we were overtaken.
     [[gnu::always_inline]] bool is_there(std::size_t i) const noexcept {
@@ -236,6 +248,7 @@ class PARTYWALL_API receiver_core : public reading_end {
     [[gnu::always_inline]] bool nothing_new() noexcept {
         return calm_ && --calm_looks_ != 0 && !has_news();
     }
+    std::uint64_t hints_changed(std::uint32_t word) const noexcept;
     std::size_t find_hinted() noexcept;
 
   protected:
@@ -276,8 +289,8 @@ class PARTYWALL_API receiver_core : public reading_end {
     };
 
     std::uint32_t const* arrivals_ = nullptr;
-    std::uint8_t const* hints_ = nullptr; ///< nullptr: senders store none
-    std::vector<watched> watched_;        ///< of sources_[i]
+    std::uint16_t const* hints_ = nullptr; ///< nullptr: senders store none
+    std::vector<watched> watched_;         ///< of sources_[i]
     std::uint32_t calm_looks_ = looks_between_sweeps;
     std::uint32_t looks_until_sweep_ = looks_between_sweeps;
     std::size_t sweep_ = 0; ///< lanes that the sweep has still to look at
@@ -292,7 +305,7 @@ class PARTYWALL_API receiver_core : public reading_end {
     bool slept_through_ = false; ///< nobody has rung when the last sleep ended
     bool slept_on_lives_ = false;
     std::vector<lane_state> lanes_;
-    std::vector<std::uint64_t> hints_seen_;    ///< those that were looked after, eight to a word
+    std::vector<std::uint16_t> hints_seen_;    ///< those that need not be looked after; whole lines
     std::vector<std::uint32_t> index_of_lane_; ///< in sources_, +1; 0: none
     std::unique_ptr<inbox_segment> segment_;
     std::string name_;

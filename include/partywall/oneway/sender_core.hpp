@@ -87,9 +87,10 @@ class PARTYWALL_API sender_core : public writing_end {
         return static_cast<std::int64_t>(cursor - cursor_at(position)) > 0;
     }
 
-    /// Messages of the other senders that the receiver has still to begin with, where it says how far
-    /// it is. A figure: some lanes are looked at before others. Costs two cache lines for each lane.
-    std::uint64_t waiting_of_others() const noexcept;
+    /// Messages of the other senders that the receiver has still to deal with, or to answer, where it
+    /// says how far it is. A figure: some lanes are looked at before others. Costs three cache lines
+    /// for each lane.
+    std::uint64_t under_way_of_others() const noexcept;
     std::uint32_t lane_count() const noexcept;
 
     void close() noexcept;
