@@ -47,8 +47,9 @@ call_error call_result::error() const noexcept {
     return e;
 }
 
-/// What a reply to `s` says. It is only read once: a server may write what it likes.
-call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
+/// What a reply to `s` says. It is only read once: a server may write what it likes. `given_up`: what
+/// it is called here that a server found the call cancelled.
+call_result client_core::result_of(call_slot& s, taken const& t, call_errc given_up) noexcept {
     auto const& header = *reinterpret_cast<reply_header const*>(t.data);
     std::uint64_t const room = t.bytes - reply_body_offset_;
     call_result r(call_errc::corrupt, executed::maybe);
@@ -87,7 +88,7 @@ call_result client_core::result_of(call_slot& s, taken const& t) noexcept {
         r.executed = executed::no;
         break;
     case reply_status::cancelled:
-        r.reason = call_errc::cancelled;
+        r.reason = given_up;
         r.executed = executed::no;
         break;
     case reply_status::draining:
@@ -462,11 +463,12 @@ call_result client_core::await(std::uint32_t index, std::uint64_t start_ns) noex
         t = wait_on(once, start_ns, s.deadline_ns);
     }
     call_result r;
+    call_errc given_up = call_errc::cancelled; // by somebody else
     if (t.error != receive_errc::none && !s.done) {
-        r = call_result(t.error == receive_errc::interrupted ? call_errc::interrupted
-                        : t.error == receive_errc::forked    ? call_errc::forked
-                                                             : call_errc::deadline,
-                        executed::maybe);
+        given_up = t.error == receive_errc::interrupted ? call_errc::interrupted
+                   : t.error == receive_errc::forked    ? call_errc::forked
+                                                        : call_errc::deadline;
+        r = call_result(given_up, executed::maybe);
         if (t.error != receive_errc::forked) {
             r.executed = give_up(s);
             t = once(); // it may have come meanwhile
@@ -476,7 +478,7 @@ call_result client_core::await(std::uint32_t index, std::uint64_t start_ns) noex
     if (t.error == receive_errc::none) [[likely]] {
         reply_came(s);
         free_if_over(s);
-        return result_of(s, t);
+        return result_of(s, t, given_up);
     }
     if (s.done) {
         r = std::move(s.kept);
@@ -521,6 +523,10 @@ call_errc client_core::drive(Over over, std::uint64_t until_ns) noexcept {
     }
     taken t = once();
     std::uint64_t now = os::monotonic_ns();
+    if (t.error == receive_errc::empty && now >= next_expiry_ns_) { // also of who never waits
+        expire(now);
+        t = error(over() ? over_now : receive_errc::empty);
+    }
     while (t.error == receive_errc::empty && now < until_ns) {
         t = wait_on(once, now, std::min(until_ns, next_expiry_ns_));
         now = os::monotonic_ns();

@@ -135,9 +135,6 @@ call_result client_core::next_of(std::uint32_t index, std::uint64_t until_ns, bo
         std::uint32_t const before = std::exchange(reading_, may_hold ? index : none);
         call_errc const e = drive_stream(s, until_ns);
         reading_ = before;
-        if (e == call_errc::deadline) {
-            expire(os::monotonic_ns()); // of the wait, which may have been none; or its own
-        }
         run_completions();
         let_die(); // the stream itself keeps us
         if (!has_next(index)) {

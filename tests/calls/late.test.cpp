@@ -3,8 +3,10 @@
 #include "support.hpp"
 
 #include <support/counts.hpp>
+#include <support/sandbox.hpp>
 #include <support/watchdog.hpp>
 
+#include <atomic>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -55,6 +57,59 @@ TEST_F(Late, RepliesAreNeverThoseOfTheNextRequestHoweverOften) {
     EXPECT_EQ(c.late_replies(), tries);
     EXPECT_EQ(c.open_calls(), 0u);
     EXPECT_EQ(s.lost(), 0u);
+}
+
+/// The server finds the cancel word of a call that was interrupted, and its answer is there before the
+/// client has looked once more.
+TEST_F(Late, AnInterruptIsSaidToBeOneAlsoWhereTheServerWasFasterToLeaveTheRequestOut) {
+    auto s = me.server<ask, told>("s", [](ask const& a) { return told::of(a.number); }).value();
+    client_options o = calling();
+    o.with_breaker = false;
+    auto c = other.client<ask, told>("s", o).value();
+    std::atomic<std::uint64_t> asked{0};
+    std::atomic<bool> over{false};
+    std::jthread const serve([&] {
+        std::uint64_t served = 0;
+        while (!over) {
+            if (asked != served) {
+                served += 1;
+                for (std::uint64_t i = 0; i < served % 64 * 256; ++i) { // sooner or later
+                    std::atomic_signal_fence(std::memory_order_seq_cst);
+                }
+                while (s.poll() == 0 && !over) {
+                }
+            }
+        }
+    });
+    std::uint64_t left_out_in_time = 0;
+    for (std::uint64_t i = 0; left_out_in_time < 3 && !HasFailure(); ++i) {
+        c.interrupt();
+        asked += 1;
+        auto const r = c.call(ask::of(i));
+        if (r.has_value()) {
+            EXPECT_TRUE((*r)->answers(i));
+        } else {
+            EXPECT_EQ(to_string(r.error().reason), to_string(call_errc::interrupted));
+            left_out_in_time += r.error().executed == executed::no && c.open_calls() == 0 ? 1 : 0;
+        }
+        while (c.open_calls() != 0) {
+            (void)c.poll();
+        }
+    }
+    over = true;
+}
+
+TEST_F(Late, AWaitForNoTimeSeesTheDeadlineOfItsCall) {
+    auto s = me.server<ask, told>("s", [](ask const& a) { return told::of(a.number); }).value();
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto late = c.call_async(ask::of(1), 1ms);
+    auto stream = c.stream(ask::of(2), {.deadline = 1ms});
+    eventually([&] { return late.wait(0ns); }); // and nobody polls
+    EXPECT_EQ(late.get().error(), call_errc::deadline);
+    eventually([&] { return !stream.has_ended() && !stream.next(0ns) && stream.has_ended(); });
+    EXPECT_EQ(stream.error(), call_errc::deadline);
+    EXPECT_EQ(s.poll(), 3u) << "and it is told that nobody reads the stream";
+    EXPECT_EQ(s.cancelled(), 2u);
 }
 
 /// Calls that it serves itself, polls itself, closes itself, throws: no slot, no cell and no reply

@@ -257,7 +257,8 @@ class PARTYWALL_API client_core final : public receiver_core {
     void finish(call_slot& s, call_result&& how) noexcept;
     void reply_came(call_slot& s) noexcept;
     void free_if_over(call_slot& s) noexcept;
-    call_result result_of(call_slot& s, taken const& t) noexcept;
+    call_result result_of(call_slot& s, taken const& t,
+                          call_errc given_up = call_errc::cancelled) noexcept;
     executed give_up(call_slot& s) noexcept;
     void store_cancel(call_slot& s) noexcept;
     static executed judge(sender_core const& out, std::uint64_t position, bool fenced) noexcept;
