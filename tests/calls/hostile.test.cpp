@@ -104,6 +104,36 @@ TEST_F(HostileServer, AReplyThatIsShorterThanItsHeaderIsNobodys) {
     EXPECT_EQ(c.late_replies(), sizeof(reply_header));
 }
 
+TEST_F(HostileServer, AStampThatIsNoneInItsLaneOfRepliesEndsItsCallsAndThatIsCorrupt) {
+    auto c = other.client<ask, told>("s", calling()).value();
+    auto begun = c.call_async(ask::of(1));
+    EXPECT_EQ(s.poll(), 1u);
+    auto untaken = c.call_async(ask::of(2));
+    (void)c.poll();
+    entry_info target;
+    target.name = "replies";
+    target.owner_ticket = c.incarnation() >> 24;
+    target.number = c.incarnation() & endpoints_max;
+    tampered_inbox const inbox(me, target);
+    for (std::uint64_t i = 0; i < inbox.segment().constants.cell_count; ++i) {
+        inbox.cell(inbox.lane_of(me.ticket()), i) = 0x7777'7777'7777'7777;
+    }
+    auto const first = begun.get();
+    EXPECT_EQ(first.error(), call_errc::corrupt);
+    EXPECT_EQ(first.error().executed, executed::maybe);
+    auto const second = untaken.get();
+    EXPECT_EQ(second.error(), call_errc::corrupt);
+    EXPECT_EQ(second.error().executed, executed::no);
+    EXPECT_EQ(c.open_calls(), 0u);
+    (void)s.poll();
+    EXPECT_EQ(owed.size(), 1u) << "the other one was cancelled, or its lane was gone";
+    auto d = me.client<ask, told>("s", calling()).value();
+    auto other_ones = d.call_async(ask::of(3));
+    EXPECT_EQ(s.poll(), 1u);
+    EXPECT_TRUE(owed.at(1).answer(told::of(3)));
+    EXPECT_TRUE(other_ones.get().value()->answers(3));
+}
+
 TEST_F(HostileServer, AServerWhoseTakenWordIsWrongCanOnlyMakeItsAnswersWrong) {
     auto c = other.client<ask, told>("s", calling()).value();
     entry_info const e = me.core()->entries(entry_kind::service, "s").at(0);

@@ -27,6 +27,8 @@ std::uint64_t numbers_each() { return count(2000, 20'000); }
 PARTYWALL_ROLE(calls_killed_server) {
     participant me = joined(context.arg(0), "server");
     side_file const executions(context.arg(1));
+    server_options options = serving();
+    options.start_position = std::uint64_t{0} - 64; // so that it wraps on the way
     auto s = me.server<ask, told>(
                    "s",
                    [&](ask const& a) {
@@ -34,7 +36,7 @@ PARTYWALL_ROLE(calls_killed_server) {
                        executions.count(a.number);
                        return told::of(a.number);
                    },
-                   serving())
+                   options)
                  .value();
     context.send("serves");
     (void)s.run();
@@ -53,6 +55,8 @@ PARTYWALL_ROLE(calls_killed_client) {
     o.with_breaker = false;
     o.wait_for_ready = true;
     o.balance = balance::least_busy;
+    o.start_position = (context.number(3) % 2 << 32) - 64;
+    o.first_generation = ~std::uint32_t{0} - 64;
     auto c = me.client<ask, told>("s", o).value();
     context.send("calls");
     std::vector<std::pair<std::uint64_t, pending_call<told>>> all;

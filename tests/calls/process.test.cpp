@@ -18,15 +18,19 @@ namespace {
 
 /// Requests with numbers from here on are not answered: the server says "executing", and hangs.
 constexpr std::uint64_t hangs_from = 1'000'000;
+/// ... says "executing", and answers when it is told to go on.
+constexpr std::uint64_t waits_from = 2'000'000;
 /// At this one it leaves its process.
 constexpr std::uint64_t exits_at = 999'999;
 
-/// Root, side file, and options. Serves as it is told: "poll N": until N requests were dealt with.
+/// Root, side file, mode, memory in MiB, first position. Serves as it is told: "poll N": until N requests were dealt with.
 PARTYWALL_ROLE(calls_server) {
     participant me = joined(context.arg(0), "server");
     side_file const executions(context.arg(1));
-    std::string const mode = context.args() > 2 ? context.arg(2) : "";
-    std::vector<char> const memory(context.args() > 3 ? context.number(3) << 20 : 0, 'x');
+    std::string const& mode = context.arg(2);
+    std::vector<char> const memory(context.number(3) << 20, 'x');
+    server_options options = serving();
+    options.start_position = context.number(4);
     auto s = me.server<ask, told>(
         "s",
         [&](ask const& a) {
@@ -35,13 +39,16 @@ PARTYWALL_ROLE(calls_server) {
             if (a.number == exits_at) {
                 std::exit(0);
             }
-            if (a.number >= hangs_from) {
+            if (a.number >= waits_from) {
+                context.send("executing");
+                (void)context.receive();
+            } else if (a.number >= hangs_from) {
                 context.send("executing");
                 context.hang();
             }
             return told::of(a.number);
         },
-        serving());
+        options);
     PARTYWALL_ROLE_CHECK(s.has_value());
     context.send(std::to_string(me.ticket()));
     if (mode == "runs") {
@@ -101,8 +108,9 @@ struct CallsProcess : testing::Test {
     side_file executions{file};
     participant me = joined(root.path());
 
-    child start_server(std::string const& mode = "", std::string const& mib = "0") {
-        child c = spawn("calls_server", {root.path(), file, mode, mib});
+    child start_server(std::string const& mode = "", std::string const& mib = "0",
+                       std::uint64_t start = std::uint64_t{0} - 6) {
+        child c = spawn("calls_server", {root.path(), file, mode, mib, std::to_string(start)});
         ticket = std::stoull(c.receive());
         return c;
     }
@@ -199,6 +207,71 @@ TEST_F(CallsProcess, AStoppedServerIsTheDeadlineAndNotDeadAndLeavesOutWhatWasGiv
     EXPECT_EQ(executions.of(2), 0);
     EXPECT_EQ(executions.of(3), 1);
     EXPECT_EQ(c.late_replies(), 1u);
+}
+
+TEST_F(CallsProcess, AServerThatIsStoppedWhileItExecutesIsTheDeadlineAndMaybe) {
+    child s = start_server("runs");
+    auto c = me.client<ask, told>("s", calling()).value();
+    auto begun = c.call_async(ask::of(waits_from), 1s);
+    s.expect("executing");
+    s.stop();
+    auto behind = c.call_async(ask::of(4), 1s);
+    EXPECT_EQ(text(begun.get(), waits_from), "deadline, maybe");
+    EXPECT_EQ(text(behind.get(), 4), "deadline, no");
+    s.resume();
+    s.send("go on");
+    EXPECT_EQ(text(c.call(ask::of(5)), 5), "answered");
+    EXPECT_EQ(executions.of(waits_from), 1);
+    EXPECT_EQ(executions.of(4), 0);
+    EXPECT_EQ(c.late_replies(), 2u);
+}
+
+/// Positions of requests and replies, and the slots' generations, wrap between what was begun and
+/// what was not.
+TEST_F(CallsProcess, DeathsAreToldAsEverWherePositionsWrap) {
+    for (std::uint64_t const wrap :
+         {std::uint64_t{1} << 32, std::uint64_t{1} << 63, std::uint64_t{0}}) {
+        for (std::uint64_t const before : {1u, 3u, 4u, 5u}) {
+            client_options o = calling();
+            o.start_position = wrap - before;
+            o.first_generation = static_cast<std::uint32_t>(0 - before);
+            o.calls_max = 8;
+            o.with_breaker = false;
+            auto c = me.client<ask, told>("s", o).value();
+            std::vector<pending_call<told>> calls;
+            auto const begin = [&](std::uint64_t number) {
+                calls.push_back(c.call_async(ask::of(number)));
+            };
+            child s = start_server("", "0", wrap - before);
+            ASSERT_TRUE(c.wait_for_server(1h).has_value());
+            int const answered_before = executions.of(1);
+            int const untaken_before = executions.of(7);
+            for (std::uint64_t i = 1; i < 9; ++i) {
+                begin(i);
+            }
+            s.send("poll 4");
+            s.expect("polled");
+            EXPECT_EQ(text(c.call(ask::of(9), 1ms), 9), "overloaded, no");
+            kill(s);
+            for (std::uint64_t i = 1; i < 9; ++i) {
+                EXPECT_EQ(text(calls[i - 1].get(), i), i < 5 ? "answered" : "server died, no");
+            }
+            EXPECT_EQ(executions.of(1), answered_before + 1);
+            EXPECT_EQ(executions.of(7), untaken_before);
+            child next = start_server("runs", "0", wrap - before);
+            ASSERT_TRUE(c.wait_for_server(1h).has_value());
+            for (std::uint64_t i = 1; i < 4; ++i) {
+                EXPECT_EQ(text(c.call(ask::of(i)), i), "answered");
+            }
+            auto begun = c.call_async(ask::of(hangs_from));
+            auto behind = c.call_async(ask::of(7));
+            next.expect("executing");
+            kill(next);
+            EXPECT_EQ(text(begun.get(), hangs_from), "server died, maybe");
+            EXPECT_EQ(text(behind.get(), 7), "server died, no");
+            EXPECT_EQ(executions.of(7), untaken_before);
+        }
+    }
 }
 
 TEST_F(CallsProcess, ACallThatSleepsIsToldOfTheDeathWithoutSlicesAndHowItEnded) {
