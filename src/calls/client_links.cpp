@@ -6,6 +6,7 @@
 #include "../oneway/inbox_segment.hpp"
 #include "call_parts.hpp"
 
+#include <partywall/calls/reply_credit.hpp>
 #include <partywall/os/clock.hpp>
 #include <partywall/os/futex.hpp>
 #include <partywall/os/membarrier.hpp>
@@ -312,13 +313,20 @@ std::uint64_t client_core::request_bytes_max() noexcept {
 
 /// I2.
 bool client_core::has_credit(link& l, std::uint32_t need) noexcept {
-    if (l.replies == nullptr) {
-        return l.open + need <= reply_cells_; // nothing came yet
-    }
-    if (l.open + need + l.replies->unflushed() > reply_cells_) {
-        flush(*l.replies);
-    }
-    return l.open + need + l.replies->unflushed() <= reply_cells_;
+    struct lane {
+        std::uint64_t cells() const noexcept { return me.reply_cells_; }
+        std::uint64_t unflushed() const noexcept {
+            return from != nullptr ? from->unflushed() : 0; // nothing came yet
+        }
+        void flush() const noexcept {
+            if (from != nullptr) {
+                me.flush(*from);
+            }
+        }
+        client_core& me;
+        source* from;
+    };
+    return has_reply_credit(l.open, need, lane{*this, l.replies});
 }
 
 // ---- ends -------------------------------------------------------------------------------------------

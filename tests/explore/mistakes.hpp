@@ -14,5 +14,9 @@ named_scenario lane_that_moves_on_too_early();
 named_scenario slot_with_the_proof_first();
 /// The writer sleeps on the value of `freed` that the look after the arming found.
 named_scenario room_bell_with_a_late_value();
+/// A client does not count the replies that it has not given back.
+named_scenario reply_credit_without_what_is_kept();
+/// ... uses a slot again, in the same life, when it has given up its call.
+named_scenario slot_used_again_before_its_reply();
 
 } // namespace partywall::test::explore

@@ -31,6 +31,14 @@ TEST(Mistakes, SleepingOnAValueReadAfterTheArmingLosesTheWakeUp) {
     expect_failure(room_bell_with_a_late_value());
 }
 
+TEST(Mistakes, CountingOnlyTheRepliesThatMayComeFillsTheirLane) {
+    expect_failure(reply_credit_without_what_is_kept());
+}
+
+TEST(Mistakes, UsingASlotAgainBeforeItsReplyCameTakesThatForTheNextOnes) {
+    expect_failure(slot_used_again_before_its_reply());
+}
+
 TEST(Mistakes, JoiningWithoutASecondLookAtThePositionLosesTheCell) {
     scenarios const all = gate_scenarios(false);
     auto const join = std::find_if(all.begin(), all.end(),
