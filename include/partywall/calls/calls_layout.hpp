@@ -14,6 +14,8 @@
 //           |  8 status u16 | text_bytes u16 | code i32
 //           | 16 user: 16 bytes
 //           | 32 the message, or text_bytes of text; further on as above
+//           |    `missed`, to a surveyor: `user` is two positions of its ring, u64 each: the first
+//           |    question that was lost, and the first one that was not
 //
 // All of a request is written by its client, and read by its server while the cell is the
 // request's; `cancel` also after it was sent. All of a reply is written before it is sent.
