@@ -15,6 +15,9 @@ char const* unsupported() noexcept {
 void arm(std::string const&, trap_record&, trap_action, std::uint64_t) {
     throw std::runtime_error(unsupported());
 }
+void arm_failure(trap_record&, std::uint64_t, error_of_call, bool) {
+    throw std::runtime_error(unsupported());
+}
 void disarm() noexcept {}
 
 } // namespace partywall::test::store_trap
@@ -36,6 +39,7 @@ void disarm() noexcept {}
 #include <cstddef>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 extern "C" char const __executable_start[];
 
@@ -59,6 +63,10 @@ struct trap_state {
     trap_action action = trap_action::count;
     std::uint64_t at = 0;
     long pid = 0;
+    bool only_fails = false; ///< system calls are counted, and one fails
+    bool for_good = false;
+    long failing = -1; ///< the kind of call that fails from now on
+    error_of_call error = nullptr;
 };
 trap_state trap;
 tracked_memory memory;
@@ -160,6 +168,16 @@ long change_mask(long const* a, ucontext_t& context) noexcept {
     return 0;
 }
 
+long made_or_failed(long number, long const* a) noexcept {
+    int error = 0;
+    if (trap.record->points == trap.at || trap.failing == number) {
+        error = trap.error(number, a);
+        trap.failing = trap.for_good ? number : -1;
+    }
+    long const made = error != 0 && number != SYS_close ? 0 : partywall_trap_gate(number, a);
+    return error != 0 ? -error : made;
+}
+
 void on_system_call(int, siginfo_t* info, void* context) {
     auto& where = *static_cast<ucontext_t*>(context);
     auto& registers = where.uc_mcontext.gregs;
@@ -173,6 +191,10 @@ void on_system_call(int, siginfo_t* info, void* context) {
     }
     if (number == SYS_rt_sigprocmask) {
         registers[REG_RAX] = change_mask(a, where);
+        return;
+    }
+    if (trap.armed && trap.only_fails) {
+        registers[REG_RAX] = made_or_failed(number, a);
         return;
     }
     // Whoever may sleep may be killed there, and then the kernel writes.
@@ -204,6 +226,16 @@ void handle(int signal, void (*handler)(int, siginfo_t*, void*)) {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     check(::sigaction(signal, &action, nullptr) == 0, "sigaction");
+}
+
+void catch_signals() {
+    stack_t stack{};
+    stack.ss_sp = alternate_stack;
+    stack.ss_size = sizeof alternate_stack;
+    check(::sigaltstack(&stack, nullptr) == 0, "sigaltstack");
+    handle(SIGSEGV, on_fault);
+    handle(SIGTRAP, on_step);
+    handle(SIGSYS, on_system_call);
 }
 
 void filter_system_calls() {
@@ -242,16 +274,25 @@ void arm(std::string const& directory, trap_record& record, trap_action action, 
     trap.pid = ::getpid();
     record.points = 0;
     record.stores = 0;
-    stack_t stack{};
-    stack.ss_sp = alternate_stack;
-    stack.ss_size = sizeof alternate_stack;
-    check(::sigaltstack(&stack, nullptr) == 0, "sigaltstack");
-    handle(SIGSEGV, on_fault);
-    handle(SIGTRAP, on_step);
-    handle(SIGSYS, on_system_call);
+    catch_signals();
     filter_system_calls();
     check(memory.begin(directory), "the path of the directory is too long");
     memory.protect_all(false);
+    trap.armed = true;
+}
+
+void arm_failure(trap_record& record, std::uint64_t at, error_of_call error, bool for_good) {
+    if (!std::exchange(trap.only_fails, true)) {
+        catch_signals();
+        filter_system_calls();
+    }
+    trap.record = &record;
+    trap.at = at;
+    trap.error = error;
+    trap.for_good = for_good;
+    trap.failing = -1;
+    record.points = 0;
+    record.stores = 0;
     trap.armed = true;
 }
 

@@ -11,6 +11,8 @@
 // System calls are points too, all of them, wherever they come from: a seccomp filter turns each
 // into a signal, and the handler makes the call. A kill at the point is a kill before the call.
 //
+// Or one system call of many fails, and the process lives on: that can be tried again and again.
+//
 // Callers  a single-threaded role, once in its life: the filter stays, and costs a microsecond per
 //          system call. No fork and no exec while armed.
 // Limits   x86-64, and no sanitizer. A system call that is given memory of the domain to write to
@@ -69,6 +71,15 @@ char const* unsupported() noexcept;
 /// `action` says; stopped and continued it is disarmed. Throws where that cannot be done.
 void arm(std::string const& directory, trap_record& record, trap_action action, std::uint64_t at);
 void disarm() noexcept;
+
+/// What a system call fails with; 0: nothing. Called in a signal handler.
+using error_of_call = int (*)(long number, long const* six_arguments);
+
+/// Only system calls are points from now on, counted anew; nothing is protected, and nobody dies. The
+/// one with number `at`, from 1, is not made but fails, and, if `for_good`, all of its kind after it.
+/// Closing is made all the same: the kernel does it whatever it answers. May be armed again and
+/// again, but not in a process that was armed as above.
+void arm_failure(trap_record& record, std::uint64_t at, error_of_call error, bool for_good);
 
 } // namespace store_trap
 } // namespace partywall::test
