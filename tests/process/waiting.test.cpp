@@ -123,7 +123,14 @@ INSTANTIATE_TEST_SUITE_P(Calls, BlockedProcess,
                                          blocked_in{"subscribe", true}, blocked_in{"send", false},
                                          blocked_in{"poll", false}, blocked_in{"poll", true}));
 
-/// root, name of mine, name of the other, round trips, spin_for in us, processors, who begins
+/// Before everybody who is not real-time, on its processor. False where the user may not have that.
+bool become_real_time() {
+    sched_param const lowest{::sched_get_priority_min(SCHED_FIFO)};
+    return ::sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+}
+
+/// root, name of mine, name of the other, round trips, spin_for in us, processors, who begins,
+/// whether it is real-time: then it says how often it slept.
 PARTYWALL_ROLE(plays_ping_pong) {
     cpu_set_t allowed;
     PARTYWALL_ROLE_CHECK(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
@@ -145,13 +152,20 @@ PARTYWALL_ROLE(plays_ping_pong) {
     auto out = me.sender<tick>(context.arg(2), sending).value();
     PARTYWALL_ROLE_CHECK(out.wait_for_receiver(1h).has_value());
     bool const begins = context.number(6) != 0;
+    bool const real_time = context.number(7) != 0;
+    if (real_time && !become_real_time()) {
+        context.send("may not");
+        context.hang();
+    }
+    usage const before = usage::now();
     for (std::uint64_t i = 0; i < context.number(3); ++i) {
         PARTYWALL_ROLE_CHECK(!begins || out.send(tick::of(i), 1h).has_value());
         auto const s = in.receive(1h);
         PARTYWALL_ROLE_CHECK(s && s->number == i);
         PARTYWALL_ROLE_CHECK(begins || out.send(tick::of(i), 1h).has_value());
     }
-    context.send("done");
+    std::uint64_t const sleeps = usage::now().sleeps - before.sleeps;
+    context.send(real_time ? std::to_string(sleeps) : "done");
     context.expect("leave"); // the other side may still wait for the last answer
     return 0;
 }
@@ -163,9 +177,9 @@ void play(std::uint64_t pairs, std::uint64_t processors, std::uint64_t spin_us,
     for (std::uint64_t i = 0; i < 2 * pairs; ++i) {
         auto const name = [](std::uint64_t n) { return "p" + std::to_string(n); };
         players.push_back(
-            spawn("plays_ping_pong",
-                  {root.path(), name(i), name(i ^ 1), std::to_string(round_trips),
-                   std::to_string(spin_us), std::to_string(processors), std::to_string(i % 2)}));
+            spawn("plays_ping_pong", {root.path(), name(i), name(i ^ 1),
+                                      std::to_string(round_trips), std::to_string(spin_us),
+                                      std::to_string(processors), std::to_string(i % 2), "0"}));
     }
     for (child& one : players) {
         one.expect("done");
@@ -188,6 +202,36 @@ TEST(SpinThenPark, MakesProgressOnOneProcessor) {
     watchdog::extend(5min);
     play(1, 1, 20, count(5000, 200'000));
     play(1, 1, 5000, count(5000, 200'000));
+}
+
+// Whoever answers can run only while the other sleeps, or when the kernel takes the processor from
+// those that are real-time, which it does for 50 ms of each second.
+TEST(SpinThenPark, OfARealTimeProcessLeavesTheProcessorToTheOneItWaitsFor) {
+    watchdog::extend(5min);
+    std::uint64_t const round_trips = count(1000, 100'000);
+    for (std::uint64_t const spin_us : {20, 1000}) {
+        scratch_root root;
+        auto const player = [&](char const* mine, char const* other, char const* begins,
+                                char const* real_time) {
+            return spawn("plays_ping_pong", {root.path(), mine, other, std::to_string(round_trips),
+                                             std::to_string(spin_us), "1", begins, real_time});
+        };
+        child urgent = player("a", "b", "0", "1");
+        child normal = player("b", "a", "1", "0");
+        std::string const slept = urgent.receive();
+        if (slept == "may not") {
+            GTEST_SKIP() << "the user may have no SCHED_FIFO process";
+        }
+        normal.expect("done");
+        std::printf("spins for %lu us: slept %s times in %lu round trips\n",
+                    static_cast<unsigned long>(spin_us), slept.c_str(),
+                    static_cast<unsigned long>(round_trips));
+        EXPECT_GE(std::stoull(slept), round_trips / 2);
+        for (child* one : {&urgent, &normal}) {
+            one->send("leave");
+            EXPECT_EQ(one->wait(), exited(0));
+        }
+    }
 }
 
 } // namespace
