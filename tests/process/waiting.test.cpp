@@ -209,7 +209,7 @@ TEST(SpinThenPark, MakesProgressOnOneProcessor) {
 TEST(SpinThenPark, OfARealTimeProcessLeavesTheProcessorToTheOneItWaitsFor) {
     watchdog::extend(5min);
     std::uint64_t const round_trips = count(1000, 100'000);
-    for (std::uint64_t const spin_us : {20, 1000}) {
+    for (std::uint64_t const spin_us : {20U, 1000U}) {
         scratch_root root;
         auto const player = [&](char const* mine, char const* other, char const* begins,
                                 char const* real_time) {
