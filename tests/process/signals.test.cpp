@@ -4,8 +4,10 @@
 #include "puppet.hpp"
 
 #include <calls/support.hpp>
+#include <partywall/os/clock.hpp>
 #include <support/counts.hpp>
 #include <support/watchdog.hpp>
+#include <survey/support.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -144,6 +146,88 @@ TEST(SignalHandler, InterruptsAnyOperationAndSendsByItselfAndNothingIsLostOrHang
     other.send("end");
     EXPECT_EQ(other.wait(), exited(0));
     answers.stop();
+}
+
+std::atomic<std::uint64_t> signals{0};
+
+/// root, rounds: everything that there is, while signals come that nobody asked for. None of it may
+/// fail, or end before its time.
+PARTYWALL_ROLE(does_everything_under_signals) {
+    participant me = joined(context.arg(0), "signalled");
+    auto in = me.receiver<tick>("back", lanes_of(4)).value();
+    auto sub = me.subscriber<tick>("back", lossless()).value();
+    auto out = me.sender<tick>("there", sending(overflow::block)).value();
+    auto calls = me.client<ask, told>("s", calling()).value();
+    auto asks = me.surveyor<ask, told>("q", asking()).value();
+    wait_set set = me.wait_set();
+    PARTYWALL_ROLE_CHECK(set.add(sub, 1).has_value());
+    struct sigaction action {};
+    action.sa_handler = [](int) { signals.fetch_add(1, std::memory_order_relaxed); };
+    PARTYWALL_ROLE_CHECK(::sigaction(SIGALRM, &action, nullptr) == 0); // and no SA_RESTART
+    signals_every(100us);
+    for (std::uint64_t i = 0; i < context.number(1); ++i) {
+        PARTYWALL_ROLE_CHECK(out.wait_for_receiver(1h).has_value());
+        PARTYWALL_ROLE_CHECK(out.send(tick::of(i), 1h).has_value());
+        auto const one = in.receive(1h);
+        PARTYWALL_ROLE_CHECK(one && one->number == i);
+        PARTYWALL_ROLE_CHECK(set.wait(1h).value().size() == 1);
+        auto const other = sub.receive(1h);
+        PARTYWALL_ROLE_CHECK(other && other->number == i);
+        auto const begun_ns = os::monotonic_ns();
+        PARTYWALL_ROLE_CHECK(sub.receive(1ms).error() == receive_errc::timed_out);
+        PARTYWALL_ROLE_CHECK(os::monotonic_ns() - begun_ns >= 1'000'000);
+        PARTYWALL_ROLE_CHECK(calls.wait_for_server(1h).has_value());
+        auto const reply = calls.call(ask::of(i));
+        PARTYWALL_ROLE_CHECK(reply && (**reply).answers(i));
+        auto later = calls.call_async(ask::of(i));
+        PARTYWALL_ROLE_CHECK(later.get().has_value());
+        PARTYWALL_ROLE_CHECK(asks.wait_for_respondents(1, 1h).has_value());
+        auto survey = asks.ask(ask::of(i)).value();
+        auto const* const answer = survey.next(1h);
+        PARTYWALL_ROLE_CHECK(answer != nullptr);
+        // And coming and going.
+        participant again = joined(context.arg(0), "again");
+        auto mine = again.publisher<tick>("mine", gated(4, overflow::block)).value();
+        auto to_me = me.subscriber<tick>("mine", lossless()).value();
+        PARTYWALL_ROLE_CHECK(mine.wait_for_subscribers(1, 1h).has_value());
+        PARTYWALL_ROLE_CHECK(mine.send(tick::of(i)).has_value());
+        PARTYWALL_ROLE_CHECK(to_me.receive(1h)->number == i);
+        PARTYWALL_ROLE_CHECK(me.recover().complete);
+    }
+    signals_every(0us);
+    context.send(std::to_string(signals.load()));
+    context.expect("end");
+    return 0;
+}
+
+TEST(SignalHandler, ThatNobodyAskedForChangesNothingInAnyStyle) {
+    watchdog::extend(5min);
+    scratch_root root;
+    participant me = joined(root.path());
+    auto in = me.receiver<tick>("there", lanes_of(4)).value();
+    auto pub = me.publisher<tick>("back", gated(4, overflow::block)).value();
+    auto const answer = [](ask const& a) { return told::of(a.number); };
+    auto s = me.server<ask, told>("s", answer, serving()).value();
+    auto q = me.respondent<ask, told>("q", answer).value();
+    std::uint64_t const rounds = count(100, 20'000);
+    child other = spawn("does_everything_under_signals", {root.path(), std::to_string(rounds)});
+    running answers(s);
+    running also_answers(q);
+    auto out = me.sender<tick>("back", sending(overflow::block)).value();
+    ASSERT_TRUE(out.wait_for_receiver(1h));
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        auto const t = in.receive(1h);
+        ASSERT_TRUE(t) << to_string(t.error());
+        ASSERT_EQ(t->number, i);
+        ASSERT_TRUE(out.send(*t, 1h));
+        ASSERT_TRUE(pub.send(*t, 1h));
+    }
+    std::uint64_t const came = std::stoull(other.receive());
+    std::printf("%llu signals in %llu rounds\n", static_cast<unsigned long long>(came),
+                static_cast<unsigned long long>(rounds));
+    EXPECT_GT(came, rounds);
+    other.send("end");
+    EXPECT_EQ(other.wait(), exited(0));
 }
 
 } // namespace

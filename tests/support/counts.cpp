@@ -6,7 +6,23 @@
 #include <random>
 #include <string_view>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PARTYWALL_TEST_KEEPS_MEMORY 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PARTYWALL_TEST_KEEPS_MEMORY 1
+#endif
+
 namespace partywall::test {
+
+bool sanitized() noexcept {
+#if defined(PARTYWALL_TEST_KEEPS_MEMORY)
+    return true;
+#else
+    return false;
+#endif
+}
 
 bool full_counts() {
     char const* const text = std::getenv("PARTYWALL_TEST_FULL");

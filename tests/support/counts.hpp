@@ -17,6 +17,9 @@ inline std::uint64_t count(std::uint64_t quick, std::uint64_t full) {
     return full_counts() ? full : quick;
 }
 
+/// True under a sanitizer that keeps memory which was freed: then memory is no measure.
+bool sanitized() noexcept;
+
 /// Where random choices begin: PARTYWALL_TEST_SEED if that is set, a new one for each run with full
 /// counts, and always the same with quick ones, so that a change is judged by its own merits.
 std::uint32_t run_seed();
