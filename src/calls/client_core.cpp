@@ -50,7 +50,7 @@ call_error call_result::error() const noexcept {
 /// What a reply to `s` says. It is only read once: a server may write what it likes. `given_up`: what
 /// it is called here that a server found the call cancelled.
 call_result client_core::result_of(call_slot& s, taken const& t, call_errc given_up) noexcept {
-    auto const& header = *reinterpret_cast<reply_header const*>(t.data);
+    auto const header = header_at<reply_header>(t.data);
     std::uint64_t const room = t.bytes - reply_body_offset_;
     call_result r(call_errc::corrupt, executed::maybe);
     r.status = static_cast<reply_status>(header.status);
@@ -110,12 +110,15 @@ call_result client_core::result_of(call_slot& s, taken const& t, call_errc given
 
 // ---- slots ----------------------------------------------------------------------------------------
 
-bool client_core::is_for(taken const& t, call_slot const& s) const noexcept {
-    return t.bytes >= reply_body_offset_ &&
-           (reinterpret_cast<reply_header const*>(t.data)->id ==
-                call_id(index_of(s), s.generation) ||
-            (PARTYWALL_MUTANT(generation_ignored) &&
-             slot_of(reinterpret_cast<reply_header const*>(t.data)->id) == index_of(s))) &&
+/// Which call a reply says that it answers. Once: its server may write another one in its place.
+std::uint64_t client_core::id_in(taken const& t) noexcept {
+    return std_atomics::load(reinterpret_cast<reply_header const*>(t.data)->id,
+                             std::memory_order_relaxed); // ordered by the stamp that was looked at
+}
+
+bool client_core::is_for(taken const& t, std::uint64_t id, call_slot const& s) const noexcept {
+    return (id == call_id(index_of(s), s.generation) ||
+            (PARTYWALL_MUTANT(generation_ignored) && slot_of(id) == index_of(s))) &&
            s.open && t.publisher == s.server;
 }
 
@@ -124,8 +127,9 @@ client_core::call_slot* client_core::addressee(taken const& t) noexcept {
     if (t.bytes < reply_body_offset_) {
         return nullptr;
     }
-    std::uint32_t const index = slot_of(reinterpret_cast<reply_header const*>(t.data)->id);
-    if (index >= slots_.size() || !is_for(t, slots_[index])) {
+    std::uint64_t const id = id_in(t);
+    std::uint32_t const index = slot_of(id);
+    if (index >= slots_.size() || !is_for(t, id, slots_[index])) {
         return nullptr;
     }
     return &slots_[index];
@@ -440,7 +444,7 @@ call_result client_core::await(std::uint32_t index, std::uint64_t start_ns) noex
             taken t = take();
             switch (t.error) {
             case receive_errc::none:
-                if (is_for(t, s)) [[likely]] {
+                if (t.bytes >= reply_body_offset_ && is_for(t, id_in(t), s)) [[likely]] {
                     return t;
                 }
                 accept(t);

@@ -76,8 +76,9 @@ void surveyor_core::accept(taken const& t) noexcept {
         peers_[from].gap_up_to = numbers_; // which of them it answered nobody knows
     }
     survey_slot* s = nullptr;
+    reply_header header{};
     if (t.bytes >= answer_body_offset_ && from != none) {
-        auto const& header = *reinterpret_cast<reply_header const*>(t.data);
+        header = header_at<reply_header>(t.data); // a chunk is read where it lies
         if (static_cast<reply_status>(header.status) == reply_status::missed) {
             lost_range range;
             std::memcpy(&range, header.user, sizeof range);
@@ -88,20 +89,20 @@ void surveyor_core::accept(taken const& t) noexcept {
         s = addressee(header.id);
     }
     if (s != nullptr && s->marks[from].survey != s->number) { // I1, I2
-        accept_answer(*s, from, t);
+        accept_answer(*s, from, t, header);
     } else {
         late_ += 1;
     }
     release(t.hold);
 }
 
-void surveyor_core::accept_answer(survey_slot& s, std::uint32_t from, taken const& t) noexcept {
-    auto const& header = *reinterpret_cast<reply_header const*>(t.data);
+void surveyor_core::accept_answer(survey_slot& s, std::uint32_t from, taken const& t,
+                                  reply_header const& header) noexcept {
     auto const said = static_cast<reply_status>(header.status);
     mark m;
     m.status = status_of(said);
     if (m.status == respondent_status::answered) {
-        if (!keep(s, from, t)) {
+        if (!keep(s, from, t, header)) {
             m.status = respondent_status::overflowed; // no memory for it
         } else if (s.quiet_ns != 0) {
             s.quiet_from_ns = os::monotonic_ns();
@@ -122,7 +123,8 @@ void surveyor_core::accept_answer(survey_slot& s, std::uint32_t from, taken cons
 }
 
 /// Out of the lane, which is for others.
-bool surveyor_core::keep(survey_slot& s, std::uint32_t from, taken const& t) noexcept {
+bool surveyor_core::keep(survey_slot& s, std::uint32_t from, taken const& t,
+                         reply_header const& header) noexcept {
     std::uint64_t const room = t.bytes - answer_body_offset_;
     answer_record a;
     a.bytes = answer_body_bytes_ != 0 ? answer_body_bytes_ : room;
@@ -137,7 +139,6 @@ bool surveyor_core::keep(survey_slot& s, std::uint32_t from, taken const& t) noe
     a.respondent = peers_[from].incarnation;
     a.ticket = peers_[from].ticket;
     a.joined_late = rosters_[s.roster].has[from] == 0;
-    auto const& header = *reinterpret_cast<reply_header const*>(t.data);
     std::copy_n(header.user, call_header_bytes, a.user.begin());
     s.answers.push_back(a); // there is room: reserved, and at most one of each peer
     return true;

@@ -2,6 +2,7 @@
 #include "guarded_mappings.hpp"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -44,6 +45,8 @@ table& all() {
     return *one;
 }
 
+std::atomic<void (*)(guarded_mapping const&)> hook{nullptr};
+
 std::size_t page() {
     static auto const bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     return bytes;
@@ -56,6 +59,8 @@ std::size_t guarded_mappings() {
     std::lock_guard const lock(all().mutex);
     return all().bytes.size();
 }
+
+void on_each_mapping(void (*now)(guarded_mapping const&)) { hook = now; }
 
 bool has_guards(void const* mapping) {
     std::size_t bytes = 0;
@@ -109,8 +114,13 @@ extern "C" void* __wrap_mmap(void* at, std::size_t bytes, int access, int flags,
 #ifdef PARTYWALL_TEST_POISONS
     ASAN_POISON_MEMORY_REGION(inside + bytes, whole - bytes);
 #endif
-    std::lock_guard const lock(all().mutex);
-    all().bytes[inside] = whole;
+    {
+        std::lock_guard const lock(all().mutex);
+        all().bytes[inside] = whole;
+    }
+    if (auto* const told = hook.load()) {
+        told({inside, bytes, access});
+    }
     return inside;
 }
 

@@ -11,6 +11,14 @@ namespace partywall::test {
 /// Files that are mapped at present.
 std::size_t guarded_mappings();
 
+struct guarded_mapping {
+    std::byte* at = nullptr;
+    std::size_t bytes = 0;
+    int access = 0; ///< PROT_READ, PROT_WRITE
+};
+/// Called with each file that is mapped from now on, before anybody has seen it; nullptr: no more.
+void on_each_mapping(void (*hook)(guarded_mapping const&));
+
 /// Whether the pages around the mapping that begins there may not be touched, as the kernel sees it.
 bool has_guards(void const* mapping);
 

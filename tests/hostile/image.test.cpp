@@ -74,7 +74,7 @@ TEST_F(HostileImage, OfTheCorpusHarmsNobodyElse) {
         EXPECT_EQ(it.what_others_saw(), "") << file.path();
         files += 1;
     }
-    EXPECT_GE(files, 20U);
+    EXPECT_GE(files, 100U);
 }
 
 /// The script of all that they do, with random writes in between.
@@ -82,7 +82,7 @@ TEST_F(HostileImage, OfAnyInstructionsHarmsNobodyElse) {
     std::uint64_t const seed = run_seed();
     std::cout << "seed " << seed << '\n';
     std::mt19937_64 random(seed);
-    for (std::uint64_t i = 0; i < count(300, 500'000); ++i) {
+    for (std::uint64_t i = 0; i < count(150, 30'000); ++i) {
         hostile_image& it = image();
         it.begin();
         auto const& script = hostile_image::script(static_cast<style>(random() % 6));
@@ -109,7 +109,7 @@ TEST_P(HostileStyle, WithAnyWordWrongBeforeEveryStepHarmsNobodyElse) {
     auto const& script = hostile_image::script(GetParam());
     std::uint64_t words = 1;
     std::uint64_t rounds = 0;
-    std::uint64_t const every = count(23, 1);
+    std::uint64_t const every = count(31, 1);
     for (std::uint64_t w = 0; w < words; w += every) {
         std::uint64_t values = 1;
         for (std::uint64_t v = 0; v < values; v += count(1'000'000, script.size() / 2)) {
@@ -145,7 +145,7 @@ TEST_P(HostileStyle, WhoseWordsTurnWrongAndRightAllTheTimeHarmsNobodyElse) {
     auto const& script = hostile_image::script(GetParam());
     std::mt19937_64 random(run_seed());
     std::uint64_t turned = 0;
-    for (std::uint64_t i = 0; i < count(60, 20'000); ++i) {
+    for (std::uint64_t i = 0; i < count(25, 2'000); ++i) {
         hostile_image& it = image();
         it.begin();
         for (auto const& one : script) {

@@ -241,7 +241,8 @@ class PARTYWALL_API client_core final : public receiver_core {
     void end_link(std::size_t index) noexcept;
     void end_dead_links() noexcept;
     bool link_has_ended() const noexcept;
-    bool is_for(taken const& t, call_slot const& s) const noexcept;
+    static std::uint64_t id_in(taken const& t) noexcept;
+    bool is_for(taken const& t, std::uint64_t id, call_slot const& s) const noexcept;
     call_slot* addressee(taken const& t) noexcept;
     void accept(taken const& t) noexcept;
     void deliver(taken const& t) noexcept;

@@ -4,6 +4,7 @@
 
 #include <partywall/calls/calls_layout.hpp>
 #include <partywall/endpoint/payload.hpp>
+#include <partywall/segment/copy_words.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -12,6 +13,16 @@
 #include <span>
 
 namespace partywall::inline v0::detail {
+
+/// The header of a message that may lie where its sender can still write. Loaded once, by accesses that
+/// no compiler may repeat: what is judged is what is used.
+template <class Header>
+Header header_at(std::byte const* message) noexcept {
+    static_assert(sizeof(Header) % 8 == 0);
+    Header header;
+    copy_words<>::load_fixed<sizeof header>(reinterpret_cast<std::byte*>(&header), message);
+    return header;
+}
 
 /// What the non-template halves have to know of a type behind a header.
 struct frame_shape {

@@ -198,9 +198,11 @@ class PARTYWALL_API surveyor_core final : public receiver_core {
     // Answers and ends.
     void accept(taken const& t) noexcept;
     survey_slot* addressee(std::uint64_t id) noexcept;
-    void accept_answer(survey_slot& s, std::uint32_t from, taken const& t) noexcept;
+    void accept_answer(survey_slot& s, std::uint32_t from, taken const& t,
+                       reply_header const& header) noexcept;
     void lost_questions(std::uint32_t from, std::uint64_t first, std::uint64_t behind) noexcept;
-    bool keep(survey_slot& s, std::uint32_t from, taken const& t) noexcept;
+    bool keep(survey_slot& s, std::uint32_t from, taken const& t,
+              reply_header const& header) noexcept;
     void store_cancel(survey_slot& s) noexcept;
     void settle_peer(survey_slot& s, std::uint32_t of, mark const& how) noexcept;
     void end(survey_slot& s, survey_ending why) noexcept;
