@@ -429,6 +429,15 @@ std::vector<hostile_image::instruction> const& hostile_image::script(style of) {
               {h::respond, 0, 0},
               {h::ask_all | enemy, 0, 0},
               {h::respond, 0, 0},
+              {h::look_for_answers | enemy, 0, 0},
+              {h::serve | enemy, 2, 0}, // streams
+              {h::call, 0x56, 0},
+              {h::serve | enemy, 2, 0},
+              {h::look_for_replies, 1, 0},
+              {h::respond | enemy, 0, 0},
+              {h::ask_all, 0, 0},
+              {h::respond | enemy, 0, 0},
+              {h::look_for_answers, 0, 0},
               {h::guard, 0, 0},
               {h::guard | enemy, 1, 0},
               {h::guard, 0x0a, 0},
@@ -472,6 +481,16 @@ std::vector<hostile_image::place> hostile_image::places(style of) {
                 break;
             }
             all.push_back({file + " word " + std::to_string(at), m->word(at), 8});
+        }
+    }
+    return all;
+}
+
+std::vector<std::string> hostile_image::files() const {
+    std::vector<std::string> all;
+    for (segment_id const& id : list_segments(house_->victim.core()->dir())) {
+        if (id.kind != segment_kind::life && id.kind != segment_kind::wake) {
+            all.push_back(house_->victim.core()->dir().path_of(file_name(id)));
         }
     }
     return all;

@@ -54,6 +54,9 @@ class hostile_image {
     /// Those that matter of what is there now: everything but the unused end of large areas.
     std::vector<place> places(style of);
 
+    /// Paths of the segments that there are now, but for the life words.
+    std::vector<std::string> files() const;
+
     /// Empty, or what is wrong: in the other domain, or because something is left after end().
     std::string what_others_saw();
 
