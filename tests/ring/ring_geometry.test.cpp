@@ -113,6 +113,7 @@ TEST(RingGeometry, KeepsEveryCellInsideWhateverNumbersItAccepts) {
     std::uint64_t accepted = 0;
     std::uint64_t tried = 0;
     ring_geometry g;
+    g.cells = reinterpret_cast<std::byte*>(std::uintptr_t{1} << 44); // nothing is there
     for (std::uint64_t const count : numbers) {
         for (std::uint64_t const stride : numbers) {
             for (std::uint64_t const payload : numbers) {
