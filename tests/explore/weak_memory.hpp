@@ -23,7 +23,7 @@
 
 namespace partywall::test::explore {
 
-inline constexpr std::size_t words_max = 60;
+inline constexpr std::size_t words_max = 76;
 inline constexpr unsigned threads_max = 4;
 
 /// For every word the index of the oldest value that may still be read; behind them, for every
