@@ -4,14 +4,7 @@
 // the filter lets pass.
 #pragma once
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PARTYWALL_TEST_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PARTYWALL_TEST_SANITIZED 1
-#endif
+#include <support/sanitizers.hpp>
 
 #if defined(__x86_64__) && !defined(PARTYWALL_TEST_SANITIZED)
 #define PARTYWALL_TEST_TRAPS_STORES 1

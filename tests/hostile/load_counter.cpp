@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "load_counter.hpp"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PARTYWALL_TEST_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PARTYWALL_TEST_SANITIZED 1
-#endif
+#include <support/sanitizers.hpp>
 
 #if !defined(__x86_64__) || defined(PARTYWALL_TEST_SANITIZED)
 

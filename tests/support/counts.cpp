@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "counts.hpp"
 
+#include "sanitizers.hpp"
+
 #include <cmath>
 #include <cstdlib>
 #include <random>
 #include <string_view>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PARTYWALL_TEST_KEEPS_MEMORY 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PARTYWALL_TEST_KEEPS_MEMORY 1
-#endif
-
 namespace partywall::test {
 
 bool sanitized() noexcept {
-#if defined(PARTYWALL_TEST_KEEPS_MEMORY)
+#if defined(PARTYWALL_TEST_SANITIZED)
     return true;
 #else
     return false;
